@@ -1,0 +1,110 @@
+package balance
+
+// collector.go shows all pools as Prometheus metrics, read when they are scraped.
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	gobalance "github.com/weirproxy/weir/governance/balance"
+	"github.com/weirproxy/weir/governance/livestate"
+	"github.com/weirproxy/weir/internal/metricset"
+)
+
+// mostUpstreams caps the upstreams shown, over all pools: each has about thirty
+// series, and a source of dynamic upstreams could name any number.
+const mostUpstreams = 500
+
+func init() { metricset.Add(new(collector)) }
+
+// collector implements prometheus.Collector. It has no state: upstreams that left
+// leave no series behind, and values survive reloads as the pools do.
+type collector struct{}
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("gateway_"+name, help, labels, nil)
+}
+
+var (
+	attemptsDesc  = desc("upstream_attempts_total", "Attempts to get an answer from an upstream, retries included, by how they ended.", "pool", "upstream", "outcome")
+	rateDesc      = desc("upstream_success_ratio", "Moving average of the success of attempts, between 0 and 1.", "pool", "upstream")
+	weightDesc    = desc("upstream_effective_weight", "Weight that the upstream is picked by.", "pool", "upstream")
+	inFlightDesc  = desc("upstream_requests_in_flight", "Attempts whose answer is not over; a switched protocol counts until its headers.", "pool", "upstream")
+	ejectedDesc   = desc("upstream_ejected", "1 while the upstream is to be out of the rotation after failures.", "pool", "upstream")
+	firstByteDesc = desc("upstream_first_byte_seconds", "Time from sending a request to an upstream to its answer's headers.", "pool", "upstream")
+	panicDesc     = desc("pool_panic", "1 while ejections are ignored because too many upstreams are ejected.", "pool")
+	retriesDesc   = desc("pool_retries_total", "Second and later attempts for a request.", "pool")
+	deniedDesc    = desc("pool_retries_denied_total", "Retries that the retry budget did not allow.", "pool")
+	unlistedDesc  = desc("pool_upstreams_unlisted", "Upstreams left out of the metrics because there are too many.", "pool")
+
+	descs = []*prometheus.Desc{
+		attemptsDesc, rateDesc, weightDesc, inFlightDesc, ejectedDesc, firstByteDesc,
+		panicDesc, retriesDesc, deniedDesc, unlistedDesc,
+	}
+)
+
+// Describe implements prometheus.Collector.
+func (*collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range descs {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (*collector) Collect(ch chan<- prometheus.Metric) {
+	left := mostUpstreams
+	for _, held := range livestate.Default.List() {
+		policy, ok := held.View.(*Policy)
+		if !ok {
+			continue
+		}
+		pool := policy.Snapshot().(snapshot)
+		gauge(ch, panicDesc, one(pool.Panic), pool.Name)
+		counter(ch, retriesDesc, pool.Retries, pool.Name)
+		counter(ch, deniedDesc, pool.RetriesDenied, pool.Name)
+		listed := min(left, len(pool.Upstreams))
+		left -= listed
+		gauge(ch, unlistedDesc, float64(len(pool.Upstreams)-listed), pool.Name)
+		collectUpstreams(ch, pool.Name, pool.Upstreams[:listed])
+	}
+}
+
+func collectUpstreams(ch chan<- prometheus.Metric, pool string, upstreams []gobalance.UpstreamSnapshot) {
+	seen := make(map[string]bool, len(upstreams))
+	for i := range upstreams {
+		u := &upstreams[i]
+		if seen[u.Address] {
+			continue // an address may stand in a pool twice; its history is one
+		}
+		seen[u.Address] = true
+		for outcome, n := range u.Attempts {
+			counter(ch, attemptsDesc, n, pool, u.Address, outcome)
+		}
+		gauge(ch, rateDesc, u.SuccessRate, pool, u.Address)
+		gauge(ch, weightDesc, u.EffectiveWeight, pool, u.Address)
+		gauge(ch, inFlightDesc, float64(u.InFlight), pool, u.Address)
+		gauge(ch, ejectedDesc, one(u.State == "ejected"), pool, u.Address)
+		buckets := make(map[float64]uint64, len(gobalance.FirstByteBounds))
+		for b, bound := range gobalance.FirstByteBounds {
+			buckets[bound.Seconds()] = u.FirstByte.Cumulative[b]
+		}
+		ch <- prometheus.MustNewConstHistogram(firstByteDesc, u.FirstByte.Count, u.FirstByte.Sum.Seconds(), buckets, pool, u.Address)
+	}
+}
+
+func gauge(ch chan<- prometheus.Metric, d *prometheus.Desc, value float64, labels ...string) {
+	ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+}
+
+func counter(ch chan<- prometheus.Metric, d *prometheus.Desc, value uint64, labels ...string) {
+	ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(value), labels...)
+}
+
+func one(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
+}
+
+// Interface guards
+var _ prometheus.Collector = (*collector)(nil)

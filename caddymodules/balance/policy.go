@@ -1,0 +1,426 @@
+// Package balance is the Caddy module http.reverse_proxy.selection_policies.success_weighted:
+// it shares requests out among upstreams by how well each one does.
+package balance
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddyserver/certmagic"
+	"go.uber.org/zap"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+
+	"github.com/weirproxy/weir/governance/balance"
+	"github.com/weirproxy/weir/governance/livestate"
+	"github.com/weirproxy/weir/internal/exchange"
+	"github.com/weirproxy/weir/internal/metricset"
+)
+
+func init() {
+	caddy.RegisterModule(new(Policy))
+}
+
+// Policy is a load balancing policy that weighs upstreams by their success.
+//
+// The effective weight of an upstream is its configured weight, times its success
+// rate, times a ramp while it is new, but at least a floor. The success rate is an
+// exponential moving average over attempts, retries included. A refused connection
+// or several failures in a row take an upstream out of the rotation at once, for a
+// second first and for longer if it keeps failing.
+//
+// The policy observes attempts by wrapping the transport of the reverse_proxy it
+// belongs to, so it also works below another policy that uses it as a fallback.
+// What it learnt survives reloads under its name.
+type Policy struct {
+	// Name identifies the pool in metrics, in the admin API, and across reloads.
+	// Policies of one configuration that have the same name must have the same
+	// settings and upstreams. Required with dynamic upstreams. Default: the
+	// addresses of the upstreams, joined by commas.
+	Name string `json:"name,omitempty"`
+
+	// Weights are the weights of the static upstreams, in their order; 0 keeps an
+	// upstream out. Dynamic upstreams have the weights that their source tells.
+	// Default: 1 each.
+	Weights []float64 `json:"weights,omitempty"`
+
+	// Alpha is the weight of the latest attempt in the success rate, above 0 and
+	// at most 1. Default: 0.1.
+	Alpha float64 `json:"alpha,omitempty"`
+
+	// Floor is the least share of its weight that a failing upstream keeps, above
+	// 0 and at most 1. Default: 0.05.
+	Floor float64 `json:"floor,omitempty"`
+
+	// HalfLife is how long an upstream goes without any attempt before its success
+	// rate drifts back towards 1, and the half-life of that drift. Default: 30s.
+	HalfLife caddy.Duration `json:"half_life,omitempty"`
+
+	// SlowStart is how long an upstream that joins takes to reach its full weight.
+	// Default: 0, at once.
+	SlowStart caddy.Duration `json:"slow_start,omitempty"`
+
+	// SlowStartFrom is the share of its weight that it begins with, above 0 and at
+	// most 1. Default: 0.1.
+	SlowStartFrom float64 `json:"slow_start_from,omitempty"`
+
+	// FailureStatus are the statuses that count as failures; a single digit stands
+	// for its class. Default: 500, 502, 503, 504.
+	FailureStatus []int `json:"failure_status,omitempty"`
+
+	// EjectAfter is the number of failures in a row that eject an upstream; one
+	// refused connection always does. 0 means that nothing ejects. Default: 5.
+	EjectAfter *int `json:"eject_after,omitempty"`
+
+	// EjectFor is how long the first ejection lasts. Default: 1s.
+	EjectFor caddy.Duration `json:"eject_for,omitempty"`
+
+	// EjectForMax is how long an ejection lasts at most; each one doubles the last.
+	// Default: 30s, or eject_for if that is longer.
+	EjectForMax caddy.Duration `json:"eject_for_max,omitempty"`
+
+	// MaxEjected is the largest part of the pool that may be ejected, between 0 and
+	// 1; at least one upstream stays. Ejections beyond it are ignored, which the
+	// admin API and the metrics show as panic. Default: 0.5.
+	MaxEjected *float64 `json:"max_ejected,omitempty"`
+
+	// RetryBudget caps retries, in the long run, to this share of first attempts,
+	// between 0 and 1, plus ten a second; -1 means no cap. It allows no retry that
+	// reverse_proxy's own settings do not ask for. Default: 0.2.
+	RetryBudget *float64 `json:"retry_budget,omitempty"`
+
+	logger   *zap.Logger
+	storage  certmagic.Storage
+	place    string
+	failures [600]bool
+	retries  bool // whether the proxy retries at all
+	weights  map[string]float64
+	source   func() memberSource
+	handle   *livestate.Handle
+	live     *livePool
+	balancer *balance.Balancer
+	owned    *reverseproxy.HTTPTransport
+
+	current  atomic.Pointer[binding]
+	syncing  sync.Mutex
+	informed atomic.Int64 // when the source was last asked about members, Unix nanoseconds
+}
+
+// livePool is the part of a policy that the registry keeps.
+type livePool struct {
+	*balance.Pool
+	restored sync.Once
+	retried  atomic.Uint64
+	denied   atomic.Uint64
+}
+
+// memberSource is what a source of dynamic upstreams can implement, without
+// importing anything of weir, to tell more about an upstream than its address.
+type memberSource interface {
+	// UpstreamInfo returns the weight of the upstream at address (the Dial of what
+	// GetUpstreams returned), an id of the process behind it, and when that
+	// started; "" and the zero time if unknown. It must not block.
+	UpstreamInfo(address string) (weight float64, instance string, since time.Time, ok bool)
+}
+
+// binding ties a table to the slice of upstreams that it was made from.
+type binding struct {
+	table *balance.Table
+	// first keeps the slice's memory from being used for another slice, so equal
+	// pointers mean equal slices.
+	first **reverseproxy.Upstream
+	n     int
+}
+
+// CaddyModule returns the Caddy module information.
+func (*Policy) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "http.reverse_proxy.selection_policies.success_weighted",
+		New: func() caddy.Module { return new(Policy) },
+	}
+}
+
+// Provision finds the reverse_proxy that the policy belongs to, takes up what is
+// known about the pool, and installs the outcome tap.
+func (p *Policy) Provision(ctx caddy.Context) error {
+	p.logger = ctx.Logger()
+	proxy, err := parent(ctx)
+	if err != nil {
+		return err
+	}
+	settings, err := p.settings()
+	if err != nil {
+		return fmt.Errorf("lb_policy success_weighted: %w", err)
+	}
+	if err := p.describe(proxy); err != nil {
+		return fmt.Errorf("lb_policy success_weighted: %w", err)
+	}
+	if err := metricset.Register(ctx.GetMetricsRegistry()); err != nil {
+		return err
+	}
+	p.storage = ctx.Storage()
+	if err := p.acquire(ctx, proxy); err != nil {
+		return fmt.Errorf("lb_policy success_weighted: %w", err)
+	}
+	p.balancer = balance.NewBalancer(p.live.Pool, settings)
+	if len(proxy.Upstreams) > 0 {
+		p.balancer.Sync(p.members(proxy.Upstreams))
+	}
+	return p.tap(ctx, proxy)
+}
+
+// parent returns the nearest reverse_proxy above the module.
+func parent(ctx caddy.Context) (*reverseproxy.Handler, error) {
+	modules := ctx.Modules()
+	for i := len(modules) - 1; i >= 0; i-- {
+		if proxy, ok := modules[i].(*reverseproxy.Handler); ok {
+			return proxy, nil
+		}
+	}
+	return nil, errors.New("lb_policy success_weighted works only inside reverse_proxy")
+}
+
+// settings fills in the defaults and returns what they come to.
+func (p *Policy) settings() (balance.Settings, error) {
+	s := balance.DefaultSettings()
+	setIf(&s.Alpha, p.Alpha)
+	setIf(&s.Floor, p.Floor)
+	setIf(&s.HalfLife, time.Duration(p.HalfLife))
+	setIf(&s.SlowStart, time.Duration(p.SlowStart))
+	setIf(&s.SlowStartFloor, p.SlowStartFrom)
+	setIf(&s.EjectFor, time.Duration(p.EjectFor))
+	s.EjectForMax = max(s.EjectForMax, s.EjectFor)
+	setIf(&s.EjectForMax, time.Duration(p.EjectForMax))
+	if p.EjectAfter != nil {
+		s.EjectAfter = *p.EjectAfter
+	}
+	if p.MaxEjected != nil {
+		s.MaxEjected = *p.MaxEjected
+	}
+	if p.RetryBudget != nil {
+		s.RetryBudget = *p.RetryBudget
+	}
+	if len(p.FailureStatus) == 0 {
+		p.FailureStatus = []int{http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout}
+	}
+	for _, status := range p.FailureStatus {
+		switch {
+		case status >= 1 && status <= 5:
+			for i := status * 100; i < status*100+100; i++ {
+				p.failures[i] = true
+			}
+		case status >= 100 && status <= 599:
+			p.failures[status] = true
+		default:
+			return s, fmt.Errorf("failure_status: %d is no status", status)
+		}
+	}
+	return s, s.Validate()
+}
+
+// setIf sets what is configured.
+func setIf[T comparable](setting *T, configured T) {
+	var zero T
+	if configured != zero {
+		*setting = configured
+	}
+}
+
+// describe takes from the proxy what the policy needs to know of it.
+func (p *Policy) describe(proxy *reverseproxy.Handler) error {
+	dynamic := proxy.DynamicUpstreamsRaw != nil
+	addresses := make([]string, len(proxy.Upstreams))
+	p.weights = make(map[string]float64, len(proxy.Upstreams))
+	total := 0.0
+	for i, u := range proxy.Upstreams {
+		addresses[i] = u.String()
+		p.weights[u.String()] = 1
+		if i < len(p.Weights) {
+			if w := p.Weights[i]; !(w >= 0) || math.IsInf(w, 1) {
+				return fmt.Errorf("weight %v of upstream %s is negative or no number", w, u)
+			}
+			p.weights[u.String()] = p.Weights[i]
+			total += p.Weights[i]
+		}
+	}
+	switch {
+	case len(p.Weights) > 0 && len(p.Weights) != len(addresses):
+		return fmt.Errorf("%d weights for %d static upstreams; give one weight for each, or none (dynamic upstreams have the weights of their source)",
+			len(p.Weights), len(addresses))
+	case len(p.Weights) > 0 && total == 0:
+		return errors.New("all weights are 0, so no upstream would ever be used")
+	case p.Name == "" && dynamic:
+		return errors.New("a name is needed with dynamic upstreams: lb_policy success_weighted { name ... }")
+	case p.Name == "":
+		p.Name = strings.Join(addresses, ",")
+	}
+	p.place = "the reverse_proxy to " + strings.Join(addresses, ", ")
+	if dynamic {
+		p.place = strings.TrimSuffix(p.place+", dynamic "+string(proxy.DynamicUpstreamsRaw), ", ")
+	}
+	p.retries = proxy.LoadBalancing != nil && (proxy.LoadBalancing.Retries > 0 || proxy.LoadBalancing.TryDuration > 0)
+	// dynamic upstreams are loaded after the policy
+	p.source = func() memberSource {
+		source, _ := proxy.DynamicUpstreams.(memberSource)
+		return source
+	}
+	return nil
+}
+
+// acquire takes up the live state of the pool.
+func (p *Policy) acquire(ctx caddy.Context, proxy *reverseproxy.Handler) error {
+	settings, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	p.live, p.handle, err = livestate.Acquire(livestate.Default, livestate.Claim{
+		Key:           livestate.Key{Kind: kind, Name: p.Name},
+		Configuration: ctx.GetMetricsRegistry(),
+		Settings:      string(settings) + p.place,
+		Place:         p.place,
+		View:          p,
+	}, func() (*livePool, error) { return &livePool{Pool: balance.NewPool()}, nil })
+	if err != nil {
+		return err
+	}
+	p.live.restored.Do(p.restore)
+	return nil
+}
+
+// tap puts the observer between the proxy and its transport. The transport is
+// nil here if none is configured, because the proxy makes its default one later.
+func (p *Policy) tap(ctx caddy.Context, proxy *reverseproxy.Handler) error {
+	if proxy.Transport == nil {
+		p.owned = new(reverseproxy.HTTPTransport)
+		if err := p.owned.Provision(ctx); err != nil {
+			return fmt.Errorf("provisioning default transport: %w", err)
+		}
+		proxy.Transport = p.owned
+	}
+	proxy.Transport = &observer{next: proxy.Transport, policy: p}
+	return nil
+}
+
+// Cleanup gives up the live state; requests that are under way go on.
+func (p *Policy) Cleanup() error {
+	if p.balancer != nil {
+		p.balancer.Close()
+	}
+	p.handle.Release()
+	if p.owned != nil {
+		return p.owned.Cleanup()
+	}
+	return nil
+}
+
+// Select returns the upstream for the next attempt, or nil if there is none or
+// the retry budget is used up.
+func (p *Policy) Select(pool reverseproxy.UpstreamPool, r *http.Request, _ http.ResponseWriter) *reverseproxy.Upstream {
+	if len(pool) == 0 {
+		return nil
+	}
+	table := p.table(pool)
+	available := func(i int) bool { return pool[i].Available() }
+	if !p.retries {
+		return pick(pool, table.Pick(available, nil))
+	}
+	x := exchange.From(r)
+	if x.AttemptsOf(p) == 0 {
+		p.balancer.FirstAttempt()
+		return pick(pool, table.Pick(available, nil))
+	}
+	if !p.balancer.Retry() {
+		p.live.denied.Add(1)
+		return nil
+	}
+	p.live.retried.Add(1)
+	return pick(pool, table.Pick(available, func(i int) bool { return x.Tried(p, pool[i].String()) }))
+}
+
+func pick(pool reverseproxy.UpstreamPool, i int) *reverseproxy.Upstream {
+	if i < 0 {
+		return nil
+	}
+	return pool[i]
+}
+
+// table returns the table for the upstreams of pool. A static pool is the same
+// slice for ever; a dynamic one is compared by its addresses.
+func (p *Policy) table(pool reverseproxy.UpstreamPool) *balance.Table {
+	b := p.current.Load()
+	if b != nil && b.first == &pool[0] && b.n == len(pool) {
+		return b.table
+	}
+	if b != nil && b.table.Is(len(pool), func(i int) string { return pool[i].String() }) && !p.stale() {
+		return b.table
+	}
+	return p.sync(pool)
+}
+
+// stale reports, once a second, that a source should be asked about its members.
+func (p *Policy) stale() bool {
+	if p.source() == nil {
+		return false
+	}
+	last, now := p.informed.Load(), time.Now().UnixNano()
+	return now-last > int64(time.Second) && p.informed.CompareAndSwap(last, now)
+}
+
+func (p *Policy) sync(pool reverseproxy.UpstreamPool) *balance.Table {
+	p.syncing.Lock()
+	defer p.syncing.Unlock()
+	members := p.members(pool)
+	table := p.balancer.Table()
+	first := p.current.Load() == nil
+	if table == nil || !table.Has(members) {
+		table = p.balancer.Sync(members)
+	}
+	p.current.Store(&binding{table: table, first: &pool[0], n: len(pool)})
+	if first {
+		p.dropOldDecisions(table)
+	}
+	return table
+}
+
+// members describes the upstreams of pool.
+func (p *Policy) members(pool reverseproxy.UpstreamPool) []balance.Member {
+	source := p.source()
+	members := make([]balance.Member, len(pool))
+	for i, u := range pool {
+		members[i] = balance.Member{Address: u.String(), Weight: 1}
+		if w, ok := p.weights[u.String()]; ok {
+			members[i].Weight = w
+		}
+		if i < len(p.Weights) && len(p.Weights) == len(pool) {
+			members[i].Weight = p.Weights[i] // an address may stand there twice
+		}
+		if source == nil {
+			continue
+		}
+		if weight, instance, since, ok := source.UpstreamInfo(u.String()); ok {
+			members[i].Instance, members[i].Since = instance, since
+			if weight >= 0 && !math.IsInf(weight, 1) {
+				members[i].Weight = weight
+			}
+		}
+	}
+	return members
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner     = (*Policy)(nil)
+	_ caddy.CleanerUpper    = (*Policy)(nil)
+	_ reverseproxy.Selector = (*Policy)(nil)
+	_ caddyfile.Unmarshaler = (*Policy)(nil)
+	_ livestate.Controller  = (*Policy)(nil)
+)

@@ -1,0 +1,207 @@
+package balance
+
+// transport.go holds the outcome tap: the one place where weir sees how each
+// attempt to reach an upstream ended.
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"sync/atomic"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/headers"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+
+	"github.com/weirproxy/weir/governance/balance"
+	"github.com/weirproxy/weir/internal/exchange"
+)
+
+// observer notes the outcome of every attempt that passes through it. It offers
+// what reverse_proxy asks a transport for by type assertion, each with the answer
+// that the proxy would assume if the transport below does not offer it.
+type observer struct {
+	next   http.RoundTripper
+	policy *Policy
+}
+
+// RoundTrip implements http.RoundTripper.
+func (o *observer) RoundTrip(req *http.Request) (*http.Response, error) {
+	ctx := req.Context()
+	dial, ok := reverseproxy.GetDialInfo(ctx)
+	// active health checks come this way too, outside of any request
+	if !ok || dial.Upstream == nil || ctx.Value(caddyhttp.ServerCtxKey) == nil {
+		return o.next.RoundTrip(req)
+	}
+	address := dial.Upstream.String()
+	upstream := o.policy.live.Upstream(address)
+	if upstream == nil {
+		return o.next.RoundTrip(req)
+	}
+	x := exchange.From(req)
+	x.AddAttempt(o.policy, address)
+	var sent *requestBody
+	if req.Body != nil && req.Body != http.NoBody {
+		sent = &requestBody{ReadCloser: req.Body}
+		req = withBody(req, sent)
+	}
+	attempt := o.policy.balancer.Begin(upstream)
+	res, err := o.next.RoundTrip(req)
+	outcome := o.policy.classify(ctx, res, err, sent)
+	x.Outcome = outcome.String()
+	attempt.Answered(outcome)
+	if err != nil || res.StatusCode == http.StatusSwitchingProtocols || res.Body == nil || res.Body == http.NoBody {
+		// the body of a 101 is the connection and must stay what it is
+		attempt.End()
+		return res, err
+	}
+	res.Body = &responseBody{ReadCloser: res.Body, ctx: ctx, attempt: attempt, exchange: x}
+	return res, nil
+}
+
+// classify tells how an attempt ended.
+func (p *Policy) classify(ctx context.Context, res *http.Response, err error, sent *requestBody) balance.Outcome {
+	if err == nil {
+		if res.StatusCode < len(p.failures) && res.StatusCode >= 0 && p.failures[res.StatusCode] {
+			return balance.FailedStatus
+		}
+		return balance.Success
+	}
+	var dialError reverseproxy.DialError
+	var netError net.Error
+	switch {
+	case errors.Is(err, context.Canceled) || errors.Is(ctx.Err(), context.Canceled):
+		return balance.Canceled
+	case sent != nil && sent.broken.Load():
+		return balance.ClientFault
+	case errors.As(err, &dialError):
+		return balance.Refused
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &netError) && netError.Timeout():
+		return balance.TimedOut
+	default:
+		return balance.Broken
+	}
+}
+
+// requestBody remembers whether it was the client that broke a request. The
+// transport reads it in a goroutine of its own.
+type requestBody struct {
+	io.ReadCloser
+	broken atomic.Bool
+}
+
+func (b *requestBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, http.ErrBodyReadAfterClose) {
+		b.broken.Store(true)
+	}
+	return n, err
+}
+
+// withBody returns a copy of req with another body; a RoundTripper must not
+// change the request it is given.
+func withBody(req *http.Request, body io.ReadCloser) *http.Request {
+	clone := *req
+	clone.Body = body
+	return &clone
+}
+
+// responseBody notes when an answer breaks off, and when it is over.
+type responseBody struct {
+	io.ReadCloser
+	ctx      context.Context
+	attempt  balance.Attempt
+	exchange *exchange.Exchange
+	broken   bool
+	closed   bool
+}
+
+func (b *responseBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) && !b.broken && !b.closed && b.ctx.Err() == nil {
+		b.broken = true
+		b.exchange.Outcome = balance.Truncated.String()
+		b.attempt.Truncated()
+	}
+	return n, err
+}
+
+func (b *responseBody) Close() error {
+	if !b.closed {
+		b.closed = true
+		b.attempt.End()
+	}
+	return b.ReadCloser.Close()
+}
+
+// DefaultBufferSizes implements reverseproxy.BufferedTransport.
+func (o *observer) DefaultBufferSizes() (request, response int64) {
+	if t, ok := o.next.(reverseproxy.BufferedTransport); ok {
+		return t.DefaultBufferSizes()
+	}
+	return 0, 0
+}
+
+// RequestHeaderOps implements reverseproxy.RequestHeaderOpsTransport.
+func (o *observer) RequestHeaderOps() *headers.HeaderOps {
+	if t, ok := o.next.(reverseproxy.RequestHeaderOpsTransport); ok {
+		return t.RequestHeaderOps()
+	}
+	return nil
+}
+
+// ProxyProtocolEnabled implements reverseproxy.ProxyProtocolTransport.
+func (o *observer) ProxyProtocolEnabled() bool {
+	t, ok := o.next.(reverseproxy.ProxyProtocolTransport)
+	return ok && t.ProxyProtocolEnabled()
+}
+
+// RequiresContentLength implements reverseproxy.ContentLengthRequiredTransport.
+func (o *observer) RequiresContentLength() bool {
+	t, ok := o.next.(reverseproxy.ContentLengthRequiredTransport)
+	return ok && t.RequiresContentLength()
+}
+
+// OverrideHealthCheckScheme implements reverseproxy.HealthCheckSchemeOverriderTransport.
+func (o *observer) OverrideHealthCheckScheme(base *url.URL, port string) {
+	if t, ok := o.next.(reverseproxy.HealthCheckSchemeOverriderTransport); ok {
+		t.OverrideHealthCheckScheme(base, port)
+	}
+}
+
+// TLSEnabled implements part of reverseproxy.TLSTransport.
+func (o *observer) TLSEnabled() bool {
+	t, ok := o.next.(reverseproxy.TLSTransport)
+	return ok && t.TLSEnabled()
+}
+
+// EnableTLS implements part of reverseproxy.TLSTransport.
+func (o *observer) EnableTLS(base *reverseproxy.TLSConfig) error {
+	if t, ok := o.next.(reverseproxy.TLSTransport); ok {
+		return t.EnableTLS(base)
+	}
+	return errors.New("the transport has no TLS")
+}
+
+// EnableH2C implements reverseproxy.H2CTransport.
+func (o *observer) EnableH2C() error {
+	if t, ok := o.next.(reverseproxy.H2CTransport); ok {
+		return t.EnableH2C()
+	}
+	return errors.New("the transport has no h2c")
+}
+
+// Interface guards
+var (
+	_ http.RoundTripper                                = (*observer)(nil)
+	_ reverseproxy.BufferedTransport                   = (*observer)(nil)
+	_ reverseproxy.RequestHeaderOpsTransport           = (*observer)(nil)
+	_ reverseproxy.ProxyProtocolTransport              = (*observer)(nil)
+	_ reverseproxy.ContentLengthRequiredTransport      = (*observer)(nil)
+	_ reverseproxy.HealthCheckSchemeOverriderTransport = (*observer)(nil)
+	_ reverseproxy.TLSTransport                        = (*observer)(nil)
+	_ reverseproxy.H2CTransport                        = (*observer)(nil)
+)

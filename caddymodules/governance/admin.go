@@ -1,0 +1,173 @@
+// Package governance is the Caddy module admin.api.governance: the admin API's
+// view of all live state, and the way to command it.
+package governance
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/weirproxy/weir/governance/livestate"
+	"github.com/weirproxy/weir/internal/metricset"
+	"github.com/weirproxy/weir/internal/problem"
+)
+
+func init() {
+	caddy.RegisterModule(new(Admin))
+}
+
+// prefix is where the API lives on the admin endpoint.
+const prefix = "/governance/"
+
+// maxBody is the largest command that is read, in bytes.
+const maxBody = 64 << 10
+
+// Admin serves live state on Caddy's admin endpoint:
+//
+//	GET  /governance/                 all live state, by kind, in a stable order
+//	GET  /governance/<kind>           all of a kind
+//	GET  /governance/<kind>/<name>    one
+//	POST /governance/<kind>/<name>/…  an operator's decision, as JSON
+//
+// Names are path-escaped. Errors are problem+json: 404 for what does not exist,
+// 400 for a body that makes no sense.
+//
+// Caddy provisions admin modules before everything else and keeps them after a
+// failed reload, so Admin holds no state and asks the registry each time.
+type Admin struct{}
+
+// CaddyModule returns the Caddy module information.
+func (*Admin) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "admin.api.governance",
+		New: func() caddy.Module { return new(Admin) },
+	}
+}
+
+// Provision registers weir's metrics. It runs for every configuration before any
+// other module, so the metrics are there also when the configuration fails.
+func (a *Admin) Provision(ctx caddy.Context) error {
+	return metricset.Register(ctx.GetMetricsRegistry())
+}
+
+// Routes implements caddy.AdminRouter.
+func (a *Admin) Routes() []caddy.AdminRoute {
+	return []caddy.AdminRoute{{Pattern: prefix, Handler: caddy.AdminHandlerFunc(a.serve)}}
+}
+
+func (a *Admin) serve(w http.ResponseWriter, r *http.Request) error {
+	answer, err := a.answer(r)
+	if err != nil {
+		return problem.Write(w, refusal(err), "")
+	}
+	body, err := json.Marshal(answer)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, err = w.Write(append(body, '\n'))
+	return err
+}
+
+var errMethod = errors.New("only GET and POST are understood here")
+
+func (a *Admin) answer(r *http.Request) (any, error) {
+	path, err := split(r.URL.EscapedPath())
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case r.Method == http.MethodGet && len(path) <= 1:
+		return list(path)
+	case r.Method == http.MethodGet && len(path) == 2:
+		held, err := livestate.Default.Get(livestate.Key{Kind: path[0], Name: path[1]})
+		if err != nil {
+			return nil, err
+		}
+		return held.View.Snapshot(), nil
+	case r.Method == http.MethodPost && len(path) >= 2:
+		return control(path, r.Body)
+	case r.Method == http.MethodGet || r.Method == http.MethodPost:
+		return nil, livestate.ErrNotFound
+	default:
+		return nil, errMethod
+	}
+}
+
+// split returns the unescaped segments of a path below the prefix.
+func split(path string) ([]string, error) {
+	path = strings.Trim(strings.TrimPrefix(path, prefix), "/")
+	if path == "" {
+		return nil, nil
+	}
+	segments := strings.Split(path, "/")
+	for i, s := range segments {
+		unescaped, err := url.PathUnescape(s)
+		if err != nil {
+			return nil, errors.Join(livestate.ErrInvalid, err)
+		}
+		segments[i] = unescaped
+	}
+	return segments, nil
+}
+
+// list returns all snapshots, or those of the kind in path.
+func list(path []string) (any, error) {
+	kinds := make(map[string][]any)
+	for _, held := range livestate.Default.List() {
+		kinds[held.Kind] = append(kinds[held.Kind], held.View.Snapshot())
+	}
+	if len(path) == 0 {
+		return kinds, nil
+	}
+	if kinds[path[0]] == nil {
+		return nil, livestate.ErrNotFound
+	}
+	return kinds[path[0]], nil
+}
+
+func control(path []string, body io.Reader) (any, error) {
+	held, err := livestate.Default.Get(livestate.Key{Kind: path[0], Name: path[1]})
+	if err != nil {
+		return nil, err
+	}
+	controller, ok := held.View.(livestate.Controller)
+	if !ok {
+		return nil, livestate.ErrNotFound
+	}
+	var command bytes.Buffer
+	if _, err := io.Copy(&command, io.LimitReader(body, maxBody+1)); err != nil {
+		return nil, errors.Join(livestate.ErrInvalid, err)
+	}
+	if command.Len() > maxBody {
+		return nil, errors.Join(livestate.ErrInvalid, errors.New("the body is too large"))
+	}
+	return controller.Control(path[2:], command.Bytes())
+}
+
+// refusal maps an error to what the caller is told; the admin API's callers are
+// operators, so they are told everything.
+func refusal(err error) problem.Refusal {
+	status := http.StatusInternalServerError
+	switch {
+	case errors.Is(err, livestate.ErrNotFound):
+		status = http.StatusNotFound
+	case errors.Is(err, livestate.ErrInvalid):
+		status = http.StatusBadRequest
+	case errors.Is(err, errMethod):
+		status = http.StatusMethodNotAllowed
+	}
+	return problem.Refusal{Status: status, Detail: err.Error()}
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner = (*Admin)(nil)
+	_ caddy.AdminRouter = (*Admin)(nil)
+)

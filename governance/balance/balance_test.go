@@ -1,0 +1,642 @@
+package balance
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// bench is a balancer in a bubble of fake time.
+type bench struct {
+	t        *testing.T
+	pool     *Pool
+	balancer *Balancer
+	table    *Table
+}
+
+func newBench(t *testing.T, s Settings, members ...Member) *bench {
+	t.Helper()
+	if err := s.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{t: t, pool: NewPool()}
+	b.balancer = NewBalancer(b.pool, s)
+	b.table = b.balancer.Sync(members)
+	return b
+}
+
+func members(weights ...float64) []Member {
+	list := make([]Member, len(weights))
+	for i, w := range weights {
+		list[i] = Member{Address: string(rune('a' + i)), Weight: w}
+	}
+	return list
+}
+
+func everyone(int) bool { return true }
+
+// pick picks for a first attempt.
+func (b *bench) pick() int { return b.table.Pick(everyone, nil) }
+
+// try sends one attempt to member i.
+func (b *bench) try(i int, o Outcome) {
+	attempt := b.balancer.Begin(b.table.upstreams[i])
+	attempt.Answered(o)
+	attempt.End()
+}
+
+// request makes an attempt for each pick until one succeeds or attempts are used
+// up, and reports whether the client sees a success.
+func (b *bench) request(attempts int, outcome func(i int) Outcome) bool {
+	var tried []int
+	for range attempts {
+		i := b.table.Pick(everyone, func(i int) bool {
+			for _, n := range tried {
+				if n == i {
+					return true
+				}
+			}
+			return false
+		})
+		if i < 0 {
+			return false
+		}
+		tried = append(tried, i)
+		o := outcome(i)
+		b.try(i, o)
+		if o == Success {
+			return true
+		}
+	}
+	return false
+}
+
+func (b *bench) upstream(i int) UpstreamSnapshot {
+	b.t.Helper()
+	return b.balancer.Snapshot().Upstreams[i]
+}
+
+func (b *bench) wantWeight(i int, want float64) {
+	b.t.Helper()
+	if got := b.upstream(i).EffectiveWeight; math.Abs(got-want) > 0.005 {
+		b.t.Errorf("effective weight of %s is %.3f, want %.3f", b.table.Address(i), got, want)
+	}
+}
+
+// The example of the documentation: weight 3 at 92 % is 2.76, 5 at 76 % is 3.80.
+func TestEffectiveWeightIsWeightTimesSuccessRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, DefaultSettings(), members(3, 5)...)
+		b.wantWeight(0, 3)
+		b.wantWeight(1, 5)
+		for i, rate := range []float64{0.92, 0.76} {
+			u := b.table.upstreams[i]
+			u.rate, u.lastAttempt = rate, time.Now()
+			u.settle()
+		}
+		b.pool.turns.Add(1)
+		b.wantWeight(0, 2.76)
+		b.wantWeight(1, 3.80)
+		var picks [2]int
+		for range 656 {
+			picks[b.pick()]++
+		}
+		if picks[0] < 275 || picks[0] > 277 {
+			t.Errorf("656 picks went %v, want 276 and 380", picks)
+		}
+	})
+}
+
+func TestSuccessRateIsAMovingAverage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, DefaultSettings(), members(1, 1)...)
+		b.try(0, FailedStatus)
+		time.Sleep(time.Second)
+		b.wantWeight(0, 0.9)
+		b.try(0, FailedStatus)
+		time.Sleep(time.Second)
+		b.wantWeight(0, 0.81)
+		b.try(0, Success)
+		time.Sleep(time.Second)
+		b.wantWeight(0, 0.829)
+		for range 200 {
+			b.try(0, Success)
+		}
+		time.Sleep(time.Second)
+		b.wantWeight(0, 1)
+		if !b.table.upstreams[0].steady.Load() {
+			t.Error("a rate that recovered is not steady, so every pick goes on reading the clock")
+		}
+	})
+}
+
+func TestNeutralOutcomesChangeNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, DefaultSettings(), members(1, 1)...)
+		for range 10 {
+			b.try(0, Canceled)
+			b.try(0, ClientFault)
+		}
+		b.wantWeight(0, 1)
+		if n := b.upstream(0).Attempts["canceled"]; n != 10 {
+			t.Errorf("%d canceled attempts are counted, want 10", n)
+		}
+	})
+}
+
+func TestFloorKeepsProbesFlowing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := DefaultSettings()
+		s.EjectAfter = 0
+		b := newBench(t, s, members(2, 2)...)
+		for range 100 {
+			b.try(0, FailedStatus)
+		}
+		time.Sleep(time.Second)
+		b.wantWeight(0, 0.1)
+		picks := 0
+		for range 2100 {
+			if b.pick() == 0 {
+				picks++
+			}
+		}
+		if picks < 99 || picks > 101 {
+			t.Errorf("%d of 2100 picks, want 100", picks)
+		}
+	})
+}
+
+// The drift begins after a half-life without attempts, not before: with one
+// request a second a dead upstream must stay at the floor.
+func TestIdleRateDriftsOnlyAfterHalfLife(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := DefaultSettings()
+		s.EjectAfter = 0
+		b := newBench(t, s, members(1, 1)...)
+		b.table.upstreams[0].rate = 0.2
+		b.try(0, FailedStatus) // 0.18
+		for range 29 {
+			time.Sleep(time.Second)
+			b.wantWeight(0, 0.18)
+		}
+		time.Sleep(31 * time.Second) // 60 s: one half-life of drift
+		b.wantWeight(0, 1-0.82/2)
+		time.Sleep(30 * time.Second)
+		b.wantWeight(0, 1-0.82/4)
+	})
+}
+
+func TestDeadUpstreamAtOneRequestASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := DefaultSettings()
+		s.EjectAfter = 0 // the average alone
+		b := newBench(t, s, members(1, 1)...)
+		for range 200 {
+			b.try(0, FailedStatus)
+		}
+		failed := 0
+		for range 1000 {
+			time.Sleep(time.Second)
+			if !b.request(1, func(i int) Outcome { return []Outcome{FailedStatus, Success}[i] }) {
+				failed++
+			}
+		}
+		if failed > 60 {
+			t.Errorf("a dead upstream gets %d of 1000 requests, want about 1 in 21", failed)
+		}
+	})
+}
+
+func TestRefusedConnectionEjectsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, DefaultSettings(), members(1, 1)...)
+		b.try(0, Refused)
+		if u := b.upstream(0); u.State != "ejected" || u.EjectedFor != 1 {
+			t.Fatalf("state is %s for %v s, want ejected for 1 s", u.State, u.EjectedFor)
+		}
+		for range 100 {
+			if b.pick() == 0 {
+				t.Fatal("an ejected upstream was picked")
+			}
+		}
+	})
+}
+
+func TestFailuresInARowEject(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, DefaultSettings(), members(1, 1)...)
+		for range 20 { // a success in between starts the count over
+			for range 4 {
+				b.try(0, FailedStatus)
+			}
+			b.try(0, Success)
+		}
+		if s := b.upstream(0).State; s != "in" {
+			t.Fatalf("state is %s, want in", s)
+		}
+		for range 5 {
+			b.try(0, TimedOut)
+		}
+		if s := b.upstream(0).State; s != "ejected" {
+			t.Errorf("state is %s, want ejected", s)
+		}
+	})
+}
+
+// An ejection doubles while probes fail, up to the cap, and starts over after the
+// upstream stayed in for as long as the longest ejection.
+func TestEjectionsDouble(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, DefaultSettings(), members(1, 1)...)
+		for _, want := range []float64{1, 2, 4, 8, 16, 30, 30} {
+			b.try(0, Refused)
+			if got := b.upstream(0).EjectedFor; got != want {
+				t.Fatalf("ejected for %v s, want %v", got, want)
+			}
+			time.Sleep(time.Duration(want * float64(time.Second)))
+			if s := b.upstream(0).State; s != "probing" {
+				t.Fatalf("state after the ejection is %s, want probing", s)
+			}
+		}
+		b.try(0, Success)
+		if s := b.upstream(0).State; s != "in" {
+			t.Fatalf("state after a success is %s, want in", s)
+		}
+		time.Sleep(10 * time.Second)
+		b.try(0, Refused)
+		if got := b.upstream(0).EjectedFor; got != 30 {
+			t.Errorf("one that fails again soon is ejected for %v s, want 30", got)
+		}
+		time.Sleep(30 * time.Second)
+		b.try(0, Success)
+		time.Sleep(31 * time.Second)
+		b.try(0, Refused)
+		if got := b.upstream(0).EjectedFor; got != 1 {
+			t.Errorf("one that was well for long is ejected for %v s, want 1", got)
+		}
+	})
+}
+
+// A burst of requests that were all under way when the upstream died is one event.
+func TestBurstOfFailuresIsOneEjection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, DefaultSettings(), members(1, 1)...)
+		var attempts []Attempt
+		for range 64 {
+			attempts = append(attempts, b.balancer.Begin(b.table.upstreams[0]))
+		}
+		time.Sleep(time.Millisecond)
+		for _, a := range attempts[:32] {
+			a.Answered(Broken)
+		}
+		time.Sleep(2 * time.Second) // the others time out after the ejection
+		for _, a := range attempts[32:] {
+			a.Answered(TimedOut)
+		}
+		if u := b.upstream(0); u.State != "probing" {
+			t.Errorf("state is %s for %v s, want probing", u.State, u.EjectedFor)
+		}
+		attempts[0].Answered(Success) // began before the ejection: proves nothing
+		if s := b.upstream(0).State; s != "probing" {
+			t.Errorf("an old answer ended the ejection: state is %s", s)
+		}
+	})
+}
+
+func TestProbesOneAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, DefaultSettings(), members(1, 1)...)
+		b.try(0, Refused)
+		time.Sleep(time.Second)
+		probes := 0
+		for range 500 { // none of them answers
+			if b.pick() == 0 {
+				probes++
+			}
+		}
+		if probes != 1 {
+			t.Errorf("%d probes are under way at once, want 1", probes)
+		}
+		time.Sleep(probeTimeout)
+		for range 500 {
+			if b.pick() == 0 {
+				probes++
+			}
+		}
+		if probes != 2 {
+			t.Errorf("a probe that got lost blocks others: %d probes, want 2", probes)
+		}
+	})
+}
+
+func TestNeverMoreThanHalfIsEjected(t *testing.T) {
+	for _, tc := range []struct {
+		members, most int
+	}{{1, 0}, {2, 1}, {3, 1}, {4, 2}, {5, 2}} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t, DefaultSettings(), members(make([]float64, tc.members)...)...)
+			weights := make([]Member, tc.members)
+			for i := range weights {
+				weights[i] = Member{Address: b.table.Address(i), Weight: 1}
+			}
+			b.table = b.balancer.Sync(weights)
+			for i := range tc.members {
+				b.try(i, Refused)
+			}
+			s := b.balancer.Snapshot()
+			out := 0
+			for _, u := range s.Upstreams {
+				if u.EffectiveWeight == 0 {
+					out++
+				}
+			}
+			if out != tc.most || !s.Panic {
+				t.Errorf("pool of %d: %d are out and panic is %v, want %d and true", tc.members, out, s.Panic, tc.most)
+			}
+			if b.pick() < 0 {
+				t.Errorf("pool of %d: nobody is picked", tc.members)
+			}
+		})
+	}
+}
+
+// When the last good upstream fails, the next request finds out whether an ejected
+// one has recovered, however long its ejection still lasts.
+func TestRecoveryDoesNotWaitForTheLongestEjection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, DefaultSettings(), members(1, 1)...)
+		for range 6 {
+			b.try(0, Refused)
+			time.Sleep(time.Duration(b.upstream(0).EjectedFor) * time.Second)
+		}
+		b.try(0, Refused)
+		if got := b.upstream(0).EjectedFor; got != 30 {
+			t.Fatalf("ejected for %v s, want 30", got)
+		}
+		// now a is back, and b dies
+		outcome := func(i int) Outcome { return []Outcome{Success, Refused}[i] }
+		if b.request(1, outcome) {
+			t.Fatal("the request that meets the dead upstream succeeded without a retry")
+		}
+		if !b.request(1, outcome) {
+			t.Error("the next request did not try the upstream that recovered")
+		}
+		if s := b.upstream(0).State; s != "in" {
+			t.Errorf("state of the recovered upstream is %s, want in", s)
+		}
+	})
+}
+
+func TestRetryFindsTheRecoveredUpstream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, DefaultSettings(), members(1, 1)...)
+		b.try(0, Refused)
+		if !b.request(2, func(i int) Outcome { return []Outcome{Success, Refused}[i] }) {
+			t.Error("the retry did not try the ejected upstream")
+		}
+	})
+}
+
+func TestTriedUpstreamsComeLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, DefaultSettings(), members(100, 1, 1)...)
+		for range 50 {
+			tried := map[int]bool{}
+			for range 3 {
+				i := b.table.Pick(everyone, func(i int) bool { return tried[i] })
+				if tried[i] {
+					t.Fatalf("member %d was picked again before others", i)
+				}
+				tried[i] = true
+			}
+			if i := b.table.Pick(everyone, func(i int) bool { return tried[i] }); i < 0 {
+				t.Fatal("nobody is picked once all were tried")
+			}
+		}
+	})
+}
+
+func TestUnavailableMembersAreSkippedInProportion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, DefaultSettings(), members(100, 2, 1)...)
+		var picks [3]int
+		for range 3000 {
+			picks[b.table.Pick(func(i int) bool { return i != 0 }, nil)]++
+		}
+		if picks[0] != 0 || picks[1] < 1900 || picks[1] > 2100 {
+			t.Errorf("picks are %v, want 0, 2000, 1000", picks)
+		}
+		if i := b.table.Pick(func(int) bool { return false }, nil); i != -1 {
+			t.Errorf("member %d was picked though none is available", i)
+		}
+	})
+}
+
+func TestEjectedIsBetterThanNone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, DefaultSettings(), members(1, 1)...)
+		b.try(0, Refused)
+		if i := b.table.Pick(func(i int) bool { return i == 0 }, nil); i != 0 {
+			t.Errorf("picked %d, want the ejected member 0, the only one available", i)
+		}
+	})
+}
+
+func TestSlowStart(t *testing.T) {
+	s := DefaultSettings()
+	s.SlowStart = 30 * time.Second
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, s, members(1, 1)...)
+		b.wantWeight(0, 1) // nobody is new when the pool begins
+		b.table = b.balancer.Sync(members(1, 1, 1))
+		b.wantWeight(2, 0.1)
+		time.Sleep(15 * time.Second)
+		b.wantWeight(2, 0.5)
+		b.wantWeight(0, 1)
+		time.Sleep(15 * time.Second)
+		b.wantWeight(2, 1)
+	})
+}
+
+func TestSlowStartWhenAllAreNew(t *testing.T) {
+	s := DefaultSettings()
+	s.SlowStart = 30 * time.Second
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, s, members(1, 1)...)
+		b.table = b.balancer.Sync([]Member{{Address: "x", Weight: 2}, {Address: "y", Weight: 1}})
+		b.wantWeight(0, 2)
+		b.wantWeight(1, 1)
+		time.Sleep(10 * time.Second)
+		b.table = b.balancer.Sync([]Member{{Address: "x", Weight: 2}, {Address: "y", Weight: 1}, {Address: "z", Weight: 1}})
+		b.wantWeight(0, 2)
+		b.wantWeight(2, 0.3) // 10 % against the others' 33 %
+	})
+}
+
+func TestAnotherInstanceStartsOver(t *testing.T) {
+	s := DefaultSettings()
+	s.SlowStart = 30 * time.Second
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, s, Member{Address: "a", Weight: 1, Instance: "1"}, Member{Address: "b", Weight: 1, Instance: "1"})
+		b.try(0, Refused)
+		b.table = b.balancer.Sync([]Member{{Address: "a", Weight: 1, Instance: "2"}, {Address: "b", Weight: 1, Instance: "1"}})
+		if u := b.upstream(0); u.State != "in" || u.SuccessRate != 1 {
+			t.Errorf("state is %s with rate %v, want in with 1", u.State, u.SuccessRate)
+		}
+		b.wantWeight(0, 0.1)
+		started := time.Now().Add(-15 * time.Second)
+		b.table = b.balancer.Sync([]Member{{Address: "a", Weight: 1, Instance: "3", Since: started}, {Address: "b", Weight: 1, Instance: "1"}})
+		b.wantWeight(0, 0.5)
+	})
+}
+
+// A reload closes the old balancer before the first request reaches the new one:
+// histories stay and nobody is new.
+func TestHistorySurvivesAReload(t *testing.T) {
+	s := DefaultSettings()
+	s.SlowStart = 30 * time.Second
+	for _, overlap := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t, s, members(1, 1)...)
+			b.try(0, FailedStatus)
+			next := &bench{t: t, pool: b.pool, balancer: NewBalancer(b.pool, s)}
+			if overlap {
+				next.table = next.balancer.Sync(members(1, 1))
+			}
+			b.balancer.Close()
+			time.Sleep(time.Second)
+			next.table = next.balancer.Sync(members(1, 1))
+			next.wantWeight(0, 0.9)
+			next.wantWeight(1, 1)
+			next.table = next.balancer.Sync(members(1, 1, 1))
+			next.wantWeight(2, 0.1)
+		})
+	}
+}
+
+func TestForgottenAfterAnHour(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, DefaultSettings(), members(1, 1)...)
+		for n := range 100 {
+			time.Sleep(time.Minute)
+			b.balancer.Sync([]Member{{Address: "a", Weight: 1}, {Address: string(rune(1000 + n)), Weight: 1}})
+		}
+		if n := b.pool.Members(); n > 63 {
+			t.Errorf("%d histories are kept, want those of the last hour", n)
+		}
+		if b.pool.Upstream("a") == nil {
+			t.Error("the history of an upstream in use was forgotten")
+		}
+	})
+}
+
+func TestDecisions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, DefaultSettings(), members(1, 3)...)
+		two := 2.0
+		b.pool.Decide("a", Decision{Weight: &two, Configured: 1, Until: time.Now().Add(time.Minute)})
+		b.pool.Decide("b", Decision{Drain: true, Configured: 3})
+		b.wantWeight(0, 2)
+		b.wantWeight(1, 0)
+		for range 10 {
+			if b.pick() == 1 {
+				t.Fatal("a draining upstream was picked")
+			}
+		}
+		if i := b.table.Pick(func(i int) bool { return i == 1 }, nil); i != -1 {
+			t.Errorf("picked %d: draining holds also when there is nobody else", i)
+		}
+		time.Sleep(time.Minute)
+		b.wantWeight(0, 1)
+		// another configured weight wins over the decision
+		b.table = b.balancer.Sync(members(1, 4))
+		b.wantWeight(1, 4)
+		b.pool.Decide("b", Decision{Configured: 4})
+		if n := len(b.pool.Decisions()); n != 1 {
+			t.Errorf("%d decisions are left, want 1", n)
+		}
+	})
+}
+
+func TestRetryBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, DefaultSettings(), members(1, 1)...)
+		spend := func() (n int) {
+			for n < 10_000 && b.balancer.Retry() {
+				n++
+			}
+			return n
+		}
+		if n := spend(); n != 100 {
+			t.Errorf("the reserve is %d retries, want 100", n)
+		}
+		for range 1000 {
+			b.balancer.FirstAttempt()
+		}
+		if n := spend(); n < 100 || n > 201 { // 20 %, of which the reserve's size can be saved
+			t.Errorf("1000 requests earn %d retries, want 100 to 200", n)
+		}
+		time.Sleep(time.Second)
+		if n := spend(); n != 10 {
+			t.Errorf("a second without traffic earns %d retries, want 10", n)
+		}
+	})
+}
+
+func TestValidate(t *testing.T) {
+	for name, change := range map[string]func(*Settings){
+		"alpha":        func(s *Settings) { s.Alpha = 0 },
+		"alpha ":       func(s *Settings) { s.Alpha = math.NaN() },
+		"alpha  ":      func(s *Settings) { s.Alpha = 1.1 },
+		"floor":        func(s *Settings) { s.Floor = 0 },
+		"half_life":    func(s *Settings) { s.HalfLife = -1 },
+		"slow_start":   func(s *Settings) { s.SlowStart, s.SlowStartFloor = 1, 0 },
+		"eject_after":  func(s *Settings) { s.EjectAfter = -1 },
+		"eject_for":    func(s *Settings) { s.EjectForMax = 0 },
+		"max_ejected":  func(s *Settings) { s.MaxEjected = 1.5 },
+		"retry_budget": func(s *Settings) { s.RetryBudget = 2 },
+	} {
+		s := DefaultSettings()
+		if err := s.Validate(); err != nil {
+			t.Fatal(err)
+		}
+		change(&s)
+		if s.Validate() == nil {
+			t.Errorf("%s: a setting that makes no sense is accepted", name)
+		}
+	}
+}
+
+// Whatever happens to the members, a pick is a member that can be picked, and
+// somebody is picked as long as anybody can be.
+func TestPickIsAlwaysPossible(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(5, 6))
+		s := DefaultSettings()
+		s.SlowStart = 10 * time.Second
+		b := newBench(t, s, members(1, 2, 3, 4)...)
+		for range 20_000 {
+			switch rng.IntN(20) {
+			case 0:
+				time.Sleep(time.Duration(rng.IntN(3000)) * time.Millisecond)
+			case 1:
+				n := 1 + rng.IntN(6)
+				weights := make([]float64, n)
+				for i := range weights {
+					weights[i] = 1 + float64(rng.IntN(4))
+				}
+				b.table = b.balancer.Sync(members(weights...))
+			}
+			up := rng.IntN(1 << b.table.Len())
+			i := b.table.Pick(func(i int) bool { return up&(1<<i) != 0 }, nil)
+			if up == 0 && i != -1 || up != 0 && (i < 0 || up&(1<<i) == 0) {
+				t.Fatalf("available %b: picked %d", up, i)
+			}
+			if i >= 0 {
+				b.try(i, Outcome(rng.IntN(outcomes)))
+			}
+		}
+	})
+}

@@ -1,0 +1,98 @@
+package balance
+
+// snapshot.go holds what a balancer shows of itself.
+
+import "time"
+
+// Snapshot is the state of a balancer at one time, for people and for metrics.
+type Snapshot struct {
+	// Panic is true while ejections are ignored because too many upstreams are
+	// ejected, or no upstream is known to be well.
+	Panic bool `json:"panic"`
+	// Upstreams are in the order of the configuration.
+	Upstreams []UpstreamSnapshot `json:"upstreams"`
+}
+
+// UpstreamSnapshot is one upstream with every factor of its weight.
+type UpstreamSnapshot struct {
+	Address string `json:"address"`
+	// State is in, ejected, probing (back from an ejection, not yet proven) or
+	// draining.
+	State string `json:"state"`
+	// Weight is the configured weight, or the operator's.
+	Weight float64 `json:"weight"`
+	// SuccessRate and Ramp are the factors.
+	SuccessRate float64 `json:"success_rate"`
+	Ramp        float64 `json:"ramp"`
+	// EffectiveWeight is what comes of them, and Share its part of the pool's.
+	EffectiveWeight float64 `json:"effective_weight"`
+	Share           float64 `json:"share"`
+	// FailuresInARow counts since the last success.
+	FailuresInARow int `json:"failures_in_a_row"`
+	// EjectedFor is the rest of the ejection in seconds.
+	EjectedFor float64 `json:"ejected_for_seconds,omitempty"`
+	InFlight   int64   `json:"in_flight"`
+	// Attempts counts by outcome since the pool exists.
+	Attempts map[string]uint64 `json:"attempts"`
+	// Decision is the operator's, if one holds.
+	Decision *Decision `json:"decision,omitempty"`
+
+	FirstByte FirstByte `json:"-"`
+}
+
+// Snapshot returns the balancer's state now.
+func (b *Balancer) Snapshot() Snapshot {
+	s := Snapshot{Upstreams: []UpstreamSnapshot{}}
+	t := b.Table()
+	if t == nil {
+		return s
+	}
+	w := t.current()
+	s.Panic = w.panicking
+	now := time.Now()
+	total := 0.0
+	for i := range w.of {
+		s.Upstreams = append(s.Upstreams, t.snapshot(w, i, now))
+		total += w.of[i].effective
+	}
+	for i := range s.Upstreams {
+		if total > 0 {
+			s.Upstreams[i].Share = w.of[i].effective / total
+		}
+	}
+	return s
+}
+
+func (t *Table) snapshot(w *weights, i int, now time.Time) UpstreamSnapshot {
+	u, of := t.upstreams[i], &w.of[i]
+	s := UpstreamSnapshot{
+		Address:         u.Address,
+		State:           "in",
+		Weight:          of.base,
+		SuccessRate:     of.rate,
+		Ramp:            of.ramp,
+		EffectiveWeight: of.effective,
+		InFlight:        u.inFlight.Load(),
+		Attempts:        make(map[string]uint64, outcomes),
+		FirstByte:       u.firstByte.read(),
+	}
+	for o := range u.attempts {
+		s.Attempts[Outcome(o).String()] = u.attempts[o].Load()
+	}
+	if d, ok := t.balancer.pool.decision(u.Address, t.members[i].Weight, now); ok {
+		s.Decision = &d
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	s.FailuresInARow = u.inARow
+	switch {
+	case of.drained:
+		s.State = "draining"
+	case now.Before(u.ejectedTill):
+		s.State = "ejected"
+		s.EjectedFor = u.ejectedTill.Sub(now).Seconds()
+	case u.unproven:
+		s.State = "probing"
+	}
+	return s
+}

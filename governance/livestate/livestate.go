@@ -1,0 +1,189 @@
+// Package livestate keeps what must outlive a configuration: success rates,
+// breaker states, running shares.
+//
+// A server that reloads provisions the new configuration before it cleans up the
+// old one, so for a while two configurations hold the same state. States are
+// therefore keyed by kind and by the name an operator gave, and counted by their
+// holders: a state lives as long as any configuration names it. Settings do not
+// belong here; they stay with the holder, so that a configuration that fails to
+// load cannot have changed the one that runs.
+//
+// What watches and commands live state (an admin API, a console, a metrics
+// collector) does so only through the registry, and always meets the view of the
+// latest holder: after a failed reload that is the running one again.
+//
+// The package depends on the standard library alone.
+package livestate
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+)
+
+// View is how one holder shows and commands the state it holds.
+type View interface {
+	// Snapshot returns the state for people and programs; it must encode as JSON.
+	Snapshot() any
+}
+
+// Controller is a View that takes an operator's decisions.
+type Controller interface {
+	View
+	// Control carries out the decision in body, a JSON object, on the part of the
+	// state that path names (none: the whole). Its errors wrap ErrNotFound or
+	// ErrInvalid where the caller is at fault. It returns the new snapshot of
+	// what it changed.
+	Control(path []string, body []byte) (any, error)
+}
+
+// Errors of Registry.Acquire and Controller.Control.
+var (
+	ErrConflict = errors.New("same name with different settings")
+	ErrNotFound = errors.New("not found")
+	ErrInvalid  = errors.New("invalid")
+)
+
+// Key names a state.
+type Key struct {
+	// Kind is what the state is, in the plural, as in a URL: "pools".
+	Kind string
+	// Name is the operator's.
+	Name string
+}
+
+// Claim is a holder's wish to hold a state.
+type Claim struct {
+	Key
+	// Configuration identifies the configuration that the holder belongs to: a
+	// comparable value that is the same for all its modules and differs from that
+	// of any other configuration alive.
+	Configuration any
+	// Settings is a text in which the settings of two holders are equal if and
+	// only if they may share the state within one configuration.
+	Settings string
+	// Place says where the holder stands in the configuration, for people.
+	Place string
+	// View shows the state with the holder's settings.
+	View View
+}
+
+// Handle is a held state.
+type Handle struct {
+	registry *Registry
+	claim    Claim
+	state    any
+}
+
+// Registry is a set of states.
+type Registry struct {
+	mu     sync.Mutex
+	states map[Key]*entry
+}
+
+type entry struct {
+	state   any
+	holders []*Handle // in order of acquisition
+}
+
+// Default is the registry of the process.
+var Default = new(Registry)
+
+// Acquire returns the state that claim names, made by create if no one holds it
+// yet, and the handle that must be released once. It fails with ErrConflict if
+// another holder of the same configuration has other settings, and with create's
+// error. create must not block: it runs under the registry's lock.
+func Acquire[T any](r *Registry, claim Claim, create func() (T, error)) (T, *Handle, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var none T
+	e := r.states[claim.Key]
+	if e == nil {
+		state, err := create()
+		if err != nil {
+			return none, nil, err
+		}
+		e = &entry{state: state}
+		if r.states == nil {
+			r.states = make(map[Key]*entry)
+		}
+		r.states[claim.Key] = e
+	}
+	for _, holder := range e.holders {
+		other := holder.claim
+		if other.Configuration == claim.Configuration && other.Settings != claim.Settings {
+			return none, nil, fmt.Errorf("%w: %q is the name of %s and of %s; give one of them another name, or both the same settings",
+				ErrConflict, claim.Name, other.Place, claim.Place)
+		}
+	}
+	state, ok := e.state.(T)
+	if !ok {
+		return none, nil, fmt.Errorf("%s %q is a %T, not a %T", claim.Kind, claim.Name, e.state, none)
+	}
+	handle := &Handle{registry: r, claim: claim, state: e.state}
+	e.holders = append(e.holders, handle)
+	return state, handle, nil
+}
+
+// Release gives the state up. Releasing twice, or a nil handle, does nothing, so
+// that it can be called from the cleanup of a half-provisioned module.
+func (h *Handle) Release() {
+	if h == nil {
+		return
+	}
+	r := h.registry
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.states[h.claim.Key]
+	if e == nil {
+		return
+	}
+	i := slices.Index(e.holders, h)
+	if i < 0 {
+		return
+	}
+	e.holders = slices.Delete(e.holders, i, i+1)
+	if len(e.holders) == 0 {
+		delete(r.states, h.claim.Key)
+	}
+}
+
+// Held is a state as the registry lists it.
+type Held struct {
+	Key
+	View View
+	// State is the value shared by all holders.
+	State any
+}
+
+// List returns all states, ordered by kind and name.
+func (r *Registry) List() []Held {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	list := make([]Held, 0, len(r.states))
+	for key, e := range r.states {
+		list = append(list, e.held(key))
+	}
+	slices.SortFunc(list, func(a, b Held) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
+	})
+	return list
+}
+
+// Get returns one state, or ErrNotFound.
+func (r *Registry) Get(key Key) (Held, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.states[key]
+	if e == nil {
+		return Held{}, fmt.Errorf("%w: no %s are named %q", ErrNotFound, key.Kind, key.Name)
+	}
+	return e.held(key), nil
+}
+
+func (e *entry) held(key Key) Held {
+	latest := e.holders[len(e.holders)-1]
+	return Held{Key: key, View: latest.claim.View, State: e.state}
+}

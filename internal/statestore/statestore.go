@@ -1,0 +1,54 @@
+// Package statestore keeps what operators and guards decided over a restart, in
+// the storage that Caddy is configured with.
+package statestore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"time"
+
+	"github.com/caddyserver/certmagic"
+)
+
+// timeout bounds each access: storage may be a network away, and neither loading
+// a configuration nor an admin request may hang on it.
+const timeout = 3 * time.Second
+
+func key(kind, name string) string {
+	return "weir/" + kind + "/" + url.PathEscape(name) + ".json"
+}
+
+// Save stores v as JSON as the state of the given kind and name.
+func Save(storage certmagic.Storage, kind, name string, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encoding state of %s %q: %w", kind, name, err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	if err := storage.Store(ctx, key(kind, name), data); err != nil {
+		return fmt.Errorf("storing state of %s %q: %w", kind, name, err)
+	}
+	return nil
+}
+
+// Load decodes the stored state into v and leaves v alone if there is none.
+func Load(storage certmagic.Storage, kind, name string, v any) error {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	data, err := storage.Load(ctx, key(kind, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("loading state of %s %q: %w", kind, name, err)
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		return fmt.Errorf("decoding state of %s %q: %w", kind, name, err)
+	}
+	return nil
+}
