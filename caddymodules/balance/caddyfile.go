@@ -4,6 +4,7 @@ package balance
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -170,10 +171,11 @@ func (p *Policy) unmarshalFailureStatus(d *caddyfile.Dispenser) error {
 		return err
 	}
 	for _, arg := range args {
-		if len(arg) == 3 && arg[1:] == "xx" {
-			arg = arg[:1]
+		digits := arg
+		if len(arg) == 3 {
+			digits = strings.TrimSuffix(arg, "xx")
 		}
-		status, err := strconv.Atoi(arg)
+		status, err := strconv.Atoi(digits)
 		if err != nil || !(status >= 1 && status <= 5 || status >= 100 && status <= 599) {
 			return d.Errf("failure_status: %q is neither a status nor a class such as 5xx", arg)
 		}

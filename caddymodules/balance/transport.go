@@ -32,8 +32,9 @@ type observer struct {
 func (o *observer) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx := req.Context()
 	dial, ok := reverseproxy.GetDialInfo(ctx)
-	// active health checks come this way too, outside of any request
-	if !ok || dial.Upstream == nil || ctx.Value(caddyhttp.ServerCtxKey) == nil {
+	// Active health checks come this way too. They know their server and their
+	// upstream like a request, but there are no request variables.
+	if !ok || dial.Upstream == nil || ctx.Value(caddyhttp.VarsCtxKey) == nil {
 		return o.next.RoundTrip(req)
 	}
 	address := dial.Upstream.String()

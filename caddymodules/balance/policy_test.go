@@ -1,0 +1,495 @@
+package balance
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+
+	"github.com/weirproxy/weir/governance/balance"
+	"github.com/weirproxy/weir/governance/livestate"
+	"github.com/weirproxy/weir/internal/adapttest"
+)
+
+func TestCaddyfile(t *testing.T) { adapttest.Run(t, "testdata") }
+
+const retry = `lb_retries 2
+lb_retry_match {
+	method GET
+	expression ` + "`{rp.is_transport_error} == true`" + `
+}
+lb_retry_match {
+	method GET
+	expression ` + "`{rp.status_code} in [404, 503]`" + `
+}`
+
+func TestSharesFollowWeights(t *testing.T) {
+	listen := freePort(t)
+	a, b := backend(t, answer("a")), backend(t, answer("b"))
+	serve(t, fmt.Sprintf("http://%s {\n reverse_proxy %s %s {\n lb_policy success_weighted 3 1\n}\n}", listen, a, b))
+	if shares := sharesOf(t, "http://"+listen, 40); shares["a"] != 30 || shares["b"] != 10 {
+		t.Errorf("40 requests went %v, want 30 and 10", shares)
+	}
+	if name := a + "," + b; pool(t, name).Name != name {
+		t.Errorf("the pool without a name is not named after its upstreams")
+	}
+}
+
+func TestFailingUpstreamLosesWeight(t *testing.T) {
+	listen := freePort(t)
+	good, bad := backend(t, answer("good")), backend(t, status(500))
+	serve(t, site(listen, good+" "+bad, retry))
+	failures := 0
+	for range 100 {
+		if code, _ := get(t, "http://"+listen); code != 200 {
+			failures++
+		}
+	}
+	if failures > 12 {
+		t.Errorf("%d of 100 requests failed, though 500 is not retried only the first few should", failures)
+	}
+	if s := upstreamOf(t, "test", bad).State; s == "in" {
+		t.Error("an upstream that always fails is still in the rotation")
+	}
+}
+
+func TestRetriesGoElsewhere(t *testing.T) {
+	listen := freePort(t)
+	var seen atomic.Int32
+	bad := func(w http.ResponseWriter, _ *http.Request) { seen.Add(1); w.WriteHeader(404) } // no failure, but retried
+	serve(t, site(listen, backend(t, bad)+" "+backend(t, bad)+" "+backend(t, answer("good")), retry))
+	for range 50 {
+		if code, _ := get(t, "http://"+listen); code != 200 {
+			t.Fatalf("status %d: a retry went to an upstream that had been tried", code)
+		}
+	}
+	if seen.Load() == 0 {
+		t.Error("nothing was retried")
+	}
+	if n := pool(t, "test").Retries; n != uint64(seen.Load()) {
+		t.Errorf("%d retries are counted, want %d", n, seen.Load())
+	}
+}
+
+func TestRetryBudgetEndsRetries(t *testing.T) {
+	listen := freePort(t)
+	serve(t, fmt.Sprintf("http://%s {\n reverse_proxy %s %s {\n lb_policy success_weighted {\n name test\n retry_budget 0%%\n}\n%s\n}\n}",
+		listen, backend(t, status(503)), backend(t, status(503)), retry))
+	for range 120 {
+		if code, _ := get(t, "http://"+listen); code != 503 {
+			t.Fatalf("status %d, want the upstream's 503", code)
+		}
+	}
+	p := pool(t, "test")
+	if p.RetriesDenied == 0 || p.Retries > 140 {
+		t.Errorf("%d retries and %d denied; the reserve is 100 and 10 a second", p.Retries, p.RetriesDenied)
+	}
+}
+
+func TestFullUpstreamsAreSkipped(t *testing.T) {
+	listen := freePort(t)
+	release := make(chan struct{})
+	finish := sync.OnceFunc(func() { close(release) })
+	defer finish()
+	a := backend(t, func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, "a")
+		if r.URL.Path == "/stay" {
+			<-release
+		}
+	})
+	serve(t, site(listen, a+" "+backend(t, answer("b")), "unhealthy_request_count 1"))
+	var stay sync.WaitGroup
+	defer stay.Wait()
+	for range 2 { // one of them goes to a
+		stay.Go(func() {
+			if res, err := client.Get("http://" + listen + "/stay"); err == nil {
+				io.Copy(io.Discard, res.Body)
+				res.Body.Close()
+			}
+		})
+	}
+	defer finish() // before the wait
+	for deadline := time.Now().Add(5 * time.Second); upstreamOf(t, "test", a).InFlight == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("no request reached a")
+		}
+	}
+	for range 10 {
+		if _, body := get(t, "http://"+listen); body != "b" {
+			t.Fatalf("got %q while a is full, want b", body)
+		}
+	}
+}
+
+// forward_auth is a reverse_proxy too, and both work on the same request.
+func TestForwardAuthKeepsItsOwnAttempts(t *testing.T) {
+	listen := freePort(t)
+	shared := backend(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/auth" {
+			io.WriteString(w, "shared")
+		}
+	})
+	other := backend(t, status(404))
+	serve(t, fmt.Sprintf(`http://%[1]s {
+	forward_auth %[2]s {
+		uri /auth
+		lb_policy success_weighted {
+			name auth
+		}
+		lb_retries 1
+	}
+	reverse_proxy %[3]s %[2]s {
+		lb_policy success_weighted {
+			name test
+		}
+		%[4]s
+	}
+}`, listen, shared, other, retry))
+	for range 20 {
+		if code, body := get(t, "http://"+listen); code != 200 || body != "shared" {
+			t.Fatalf("got %d %q: an attempt of forward_auth counted as one of reverse_proxy", code, body)
+		}
+	}
+	if n := upstreamOf(t, "auth", shared).Attempts["success"]; n != 20 {
+		t.Errorf("auth made %d attempts, want 20", n)
+	}
+}
+
+func TestWorksAsFallbackOfAnotherPolicy(t *testing.T) {
+	listen, up := freePort(t), backend(t, answer("a"))
+	serve(t, fmt.Sprintf("http://%s {\n reverse_proxy %s %s {\n lb_policy cookie lb {\n fallback success_weighted {\n name test\n}\n}\n}\n}", listen, up, freePort(t)))
+	req, err := http.NewRequest(http.MethodGet, "http://"+listen, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		res, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		for _, c := range res.Cookies() {
+			req.AddCookie(c) // from now on the cookie decides
+		}
+	}
+	total := uint64(0)
+	for _, u := range pool(t, "test").Upstreams {
+		for _, n := range u.Attempts {
+			total += n
+		}
+	}
+	if total != 10 {
+		t.Errorf("%d attempts were seen, want 10: also those that the cookie decided", total)
+	}
+}
+
+func TestTwoAddressesShareOnePool(t *testing.T) {
+	one, two := freePort(t), freePort(t)
+	up := backend(t, answer("a"))
+	serve(t, site(one+", http://"+two, up, ""))
+	get(t, "http://"+one)
+	get(t, "http://"+two)
+	wantAttempts(t, up, map[string]uint64{"success": 2})
+}
+
+func TestSameNameWithDifferentSettingsIsAnError(t *testing.T) {
+	one := site(freePort(t), "127.0.0.1:1", "")
+	err := load(t, t.TempDir(), one+strings.Replace(site(freePort(t), "127.0.0.1:2", ""), "name test", "name test\nfloor 10%", 1))
+	if !contains(err, `"test"`, "127.0.0.1:1", "127.0.0.1:2", "another name") {
+		t.Errorf("error is %v, want one that names both places", err)
+	}
+	if left := livestate.Default.List(); len(left) != 0 {
+		t.Errorf("a configuration that failed left %v behind", left)
+	}
+}
+
+func TestHistorySurvivesReloads(t *testing.T) {
+	storage, listen := t.TempDir(), freePort(t)
+	bad, good := backend(t, status(500)), backend(t, answer("good"))
+	must := func(caddyfile string) {
+		t.Helper()
+		if err := load(t, storage, caddyfile); err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(site(listen, good+" "+bad, ""))
+	t.Cleanup(func() { stop(t) })
+	for range 4 {
+		get(t, "http://"+listen)
+	}
+	before := upstreamOf(t, "test", bad)
+	if before.SuccessRate > 0.85 {
+		t.Fatalf("success rate is %v before the reload", before.SuccessRate)
+	}
+	// other settings, another upstream: still the same pool
+	must(strings.Replace(site(listen, good+" "+bad+" "+freePort(t), ""), "name test", "name test\nfloor 10%\nslow_start 1h", 1))
+	after := upstreamOf(t, "test", bad)
+	if after.SuccessRate != before.SuccessRate || after.Attempts["failed_status"] != before.Attempts["failed_status"] {
+		t.Errorf("after the reload: %+v, before: %+v", after, before)
+	}
+	if u := pool(t, "test").Upstreams; u[0].Ramp != 1 || u[2].Ramp != 0.1 {
+		t.Errorf("ramps are %v and %v, want 1 for who stayed and 0.1 for the newcomer", u[0].Ramp, u[2].Ramp)
+	}
+	// a configuration that fails changes nothing
+	if err := load(t, storage, site(listen, good, "")+"http://:1 {\n bind 203.0.113.1\n}\n"); err == nil {
+		t.Fatal("the broken configuration was accepted")
+	}
+	if n := len(pool(t, "test").Upstreams); n != 3 {
+		t.Errorf("after a failed reload the pool shows %d upstreams, want 3", n)
+	}
+	if code, _ := get(t, "http://"+listen); code == 0 {
+		t.Error("no answer after a failed reload")
+	}
+}
+
+func (source) GetUpstreams(*http.Request) ([]*reverseproxy.Upstream, error) {
+	var upstreams []*reverseproxy.Upstream
+	for _, m := range *sourceState.Load() {
+		upstreams = append(upstreams, &reverseproxy.Upstream{Dial: m.Address})
+	}
+	return upstreams, nil
+}
+
+func (source) UpstreamInfo(address string) (float64, string, time.Time, bool) {
+	for _, m := range *sourceState.Load() {
+		if m.Address == address {
+			return m.Weight, m.Instance, m.Since, true
+		}
+	}
+	return 0, "", time.Time{}, false
+}
+
+func TestDynamicUpstreamsTellTheirWeights(t *testing.T) {
+	a, b := backend(t, answer("a")), backend(t, answer("b"))
+	sourceState.Store(&[]sourceMember{{Address: a, Weight: 3, Instance: "1"}, {Address: b, Weight: 1, Instance: "1"}})
+	listen := freePort(t)
+	config := fmt.Sprintf(`{"admin":{"disabled":true,"config":{"persist":false}},"storage":{"module":"file_system","root":%q},"apps":{"http":{"servers":{"srv0":{
+		"listen":[%q],"automatic_https":{"disable":true},"routes":[{"handle":[{"handler":"reverse_proxy",
+		"dynamic_upstreams":{"source":"weir_test"},
+		"load_balancing":{"selection_policy":{"policy":"success_weighted","name":"test","slow_start":3600000000000}}}]}]}}}}}`, t.TempDir(), listen)
+	if err := caddy.Load([]byte(config), true); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stop(t) })
+	if shares := sharesOf(t, "http://"+listen, 40); shares["a"] != 30 {
+		t.Errorf("40 requests went %v, want 30 to a", shares)
+	}
+	// the same addresses, but b is another process with another weight now
+	sourceState.Store(&[]sourceMember{{Address: a, Weight: 3, Instance: "1"}, {Address: b, Weight: 3, Instance: "2"}})
+	for deadline := time.Now().Add(5 * time.Second); upstreamOf(t, "test", b).Weight != 3; time.Sleep(50 * time.Millisecond) {
+		get(t, "http://"+listen)
+		if time.Now().After(deadline) {
+			t.Fatal("the new weight is not used")
+		}
+	}
+	if ramp := upstreamOf(t, "test", b).Ramp; ramp != 0.1 {
+		t.Errorf("ramp of the restarted instance is %v, want 0.1", ramp)
+	}
+	// the pool shrinks and changes
+	c := backend(t, answer("c"))
+	sourceState.Store(&[]sourceMember{{Address: c, Weight: 1}})
+	if shares := sharesOf(t, "http://"+listen, 5); shares["c"] != 5 {
+		t.Errorf("5 requests went %v, want c only", shares)
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	listen := freePort(t)
+	good, bad := backend(t, answer("good")), freePort(t)
+	serve(t, site(listen, good+" "+bad, retry))
+	for range 10 {
+		get(t, "http://"+listen)
+	}
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(new(collector))
+	if problems, err := testutil.GatherAndLint(registry); err != nil || len(problems) > 0 {
+		t.Errorf("lint: %v %v", problems, err)
+	}
+	want := fmt.Sprintf(`
+# HELP gateway_pool_retries_total Second and later attempts for a request.
+# TYPE gateway_pool_retries_total counter
+gateway_pool_retries_total{pool="test"} 1
+# HELP gateway_upstream_ejected 1 while the upstream is to be out of the rotation after failures.
+# TYPE gateway_upstream_ejected gauge
+gateway_upstream_ejected{pool="test",upstream=%q} 0
+gateway_upstream_ejected{pool="test",upstream=%q} 1
+`, good, bad)
+	if strings.Compare(good, bad) > 0 {
+		t.Log("order of series differs, which the comparison does not mind")
+	}
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "gateway_pool_retries_total", "gateway_upstream_ejected"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestBadJSONConfiguration(t *testing.T) {
+	for name, policy := range map[string]string{
+		"alpha: 2":                    `"alpha":2`,
+		"floor: -1":                   `"floor":-1`,
+		"2 weights for 1":             `"weights":[1,2]`,
+		"all weights are 0":           `"weights":[0]`,
+		"negative":                    `"weights":[-1]`,
+		"failure_status: 99":          `"failure_status":[99]`,
+		"eject_after: -1":             `"eject_after":-1`,
+		"max_ejected":                 `"max_ejected":7`,
+		`unknown field`:               `"nonsense":1`,
+		"eject_for: 1m0s up to 1s":    `"eject_for":"1m","eject_for_max":"1s"`,
+		"slow_start":                  `"slow_start":"1m","slow_start_from":3`,
+		"retry_budget":                `"retry_budget":3`,
+		"half_life: -1s is not posit": `"half_life":-1000000000`,
+	} {
+		config := fmt.Sprintf(`{"admin":{"disabled":true,"config":{"persist":false}},"apps":{"http":{"servers":{"srv0":{"listen":["127.0.0.1:0"],"routes":[{"handle":[
+			{"handler":"reverse_proxy","upstreams":[{"dial":"127.0.0.1:1"}],"load_balancing":{"selection_policy":{"policy":"success_weighted",%s}}}]}]}}}}}`, policy)
+		if err := caddy.Load([]byte(config), true); !contains(err, name) {
+			t.Errorf("%s: error is %v, want one with %q", policy, err, name)
+		}
+	}
+	if left := livestate.Default.List(); len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+func TestDecisionsOutliveARestart(t *testing.T) {
+	storage, listen := t.TempDir(), freePort(t)
+	a, b := backend(t, answer("a")), backend(t, answer("b"))
+	caddyfile := func(weights string) string {
+		return fmt.Sprintf("http://%s {\n reverse_proxy %s %s {\n lb_policy success_weighted %s {\n name test\n}\n}\n}", listen, a, b, weights)
+	}
+	must := func(caddyfile string) {
+		t.Helper()
+		if err := load(t, storage, caddyfile); err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(caddyfile("1 1"))
+	held, err := livestate.Default.Get(livestate.Key{Kind: kind, Name: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	control := held.View.(livestate.Controller)
+	if _, err := control.Control([]string{"upstreams", a}, []byte(`{"drain":true}`)); err != nil {
+		t.Fatal(err)
+	}
+	wantOnly := func(only string) {
+		t.Helper()
+		if shares := sharesOf(t, "http://"+listen, 6); shares[only] != 6 {
+			t.Errorf("6 requests went %v, want %s only", shares, only)
+		}
+	}
+	wantOnly("b")
+	stop(t) // as good as a restart: nothing is left in memory
+	must(caddyfile("1 1"))
+	wantOnly("b")
+	must(caddyfile("2 1")) // a changed weight wins, and the decision does not come back
+	if shares := sharesOf(t, "http://"+listen, 6); shares["a"] != 4 {
+		t.Errorf("6 requests went %v, want 4 to a", shares)
+	}
+	must(caddyfile("1 1"))
+	if shares := sharesOf(t, "http://"+listen, 6); shares["a"] != 3 {
+		t.Errorf("6 requests went %v, want 3 to a", shares)
+	}
+	stop(t)
+}
+
+func TestControlRefusesNonsense(t *testing.T) {
+	listen, up := freePort(t), backend(t, answer("a"))
+	serve(t, site(listen, up, ""))
+	held, err := livestate.Default.Get(livestate.Key{Kind: kind, Name: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	control := held.View.(livestate.Controller)
+	for _, tc := range []struct {
+		path []string
+		body string
+		want error
+	}{
+		{nil, `{"drain":true}`, livestate.ErrNotFound},
+		{[]string{"upstreams"}, `{"drain":true}`, livestate.ErrNotFound},
+		{[]string{"upstreams", "nobody:1"}, `{"drain":true}`, livestate.ErrNotFound},
+		{[]string{"upstreams", up}, ``, livestate.ErrInvalid},
+		{[]string{"upstreams", up}, `{}`, livestate.ErrInvalid},
+		{[]string{"upstreams", up}, `[]`, livestate.ErrInvalid},
+		{[]string{"upstreams", up}, `{"drain":1}`, livestate.ErrInvalid},
+		{[]string{"upstreams", up}, `{"weight":-1}`, livestate.ErrInvalid},
+		{[]string{"upstreams", up}, `{"weight":"2"}`, livestate.ErrInvalid},
+		{[]string{"upstreams", up}, `{"weight":1e300}`, livestate.ErrInvalid},
+		{[]string{"upstreams", up}, `{"drain":true,"ttl":"soon"}`, livestate.ErrInvalid},
+		{[]string{"upstreams", up}, `{"drain":true,"ttl":"-1m"}`, livestate.ErrInvalid},
+		{[]string{"upstreams", up}, `{"drain":true,"other":1}`, livestate.ErrInvalid},
+		{[]string{"upstreams", up}, `{"drain":true} x`, livestate.ErrInvalid},
+	} {
+		if _, err := control.Control(tc.path, []byte(tc.body)); err == nil || !contains(err, tc.want.Error()) {
+			t.Errorf("%v %s: error is %v, want %v", tc.path, tc.body, err, tc.want)
+		}
+	}
+	if n := len(held.State.(*livePool).Decisions()); n != 0 {
+		t.Errorf("%d decisions were taken", n)
+	}
+	if got, err := control.Control([]string{"upstreams", up}, []byte(`{"weight":2.5,"ttl":"5m"}`)); err != nil || !strings.Contains(mustJSON(got), `"effective_weight":2.5`) {
+		t.Errorf("got %s, %v", mustJSON(got), err)
+	}
+	if got, err := control.Control([]string{"upstreams", up}, []byte(`{"weight":null}`)); err != nil || !strings.Contains(mustJSON(got), `"effective_weight":1,`) {
+		t.Errorf("got %s, %v", mustJSON(got), err)
+	}
+}
+
+// pick in a pool as Caddy makes it, without a server.
+func benchmarkSelect(b *testing.B, n int, policy func(reverseproxy.UpstreamPool) reverseproxy.Selector) {
+	upstreams := make(reverseproxy.UpstreamPool, n)
+	for i := range upstreams {
+		upstreams[i] = &reverseproxy.Upstream{Host: new(reverseproxy.Host), Dial: fmt.Sprintf("10.0.%d.%d:80", i/256, i%256)}
+	}
+	selector := policy(upstreams)
+	req := httptest.NewRequest(http.MethodGet, "/", nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		if selector.Select(upstreams, req, nil) == nil {
+			b.Fatal("nobody was picked")
+		}
+	}
+}
+
+// healthy is a policy over upstreams that all do well, as it is most of the time.
+func healthy(upstreams reverseproxy.UpstreamPool, weight func(i int) float64) *Policy {
+	p := &Policy{Name: "test", source: func() memberSource { return nil }, weights: make(map[string]float64)}
+	for i, u := range upstreams {
+		p.weights[u.String()] = weight(i)
+	}
+	p.live = &livePool{Pool: balance.NewPool()}
+	p.balancer = balance.NewBalancer(p.live.Pool, balance.DefaultSettings())
+	return p
+}
+
+func BenchmarkSelect(b *testing.B) {
+	for _, n := range []int{3, 100, 1000} {
+		for name, policy := range map[string]func(reverseproxy.UpstreamPool) reverseproxy.Selector{
+			"success_weighted/equal": func(u reverseproxy.UpstreamPool) reverseproxy.Selector {
+				return healthy(u, func(int) float64 { return 1 })
+			},
+			"success_weighted/weights_1_to_5": func(u reverseproxy.UpstreamPool) reverseproxy.Selector {
+				return healthy(u, func(i int) float64 { return float64(1 + i%5) })
+			},
+			"success_weighted/one_failing": func(u reverseproxy.UpstreamPool) reverseproxy.Selector {
+				p := healthy(u, func(i int) float64 { return float64(1 + i%5) })
+				p.table(u)
+				p.balancer.Begin(p.live.Upstream(u[0].String())).Answered(balance.FailedStatus)
+				return p
+			},
+			"caddy/round_robin": func(reverseproxy.UpstreamPool) reverseproxy.Selector { return new(reverseproxy.RoundRobinSelection) },
+		} {
+			b.Run(fmt.Sprintf("%s/n=%d", name, n), func(b *testing.B) { benchmarkSelect(b, n, policy) })
+		}
+	}
+}
