@@ -329,24 +329,32 @@ func (p *Policy) Select(pool reverseproxy.UpstreamPool, r *http.Request, _ http.
 		return nil
 	}
 	table := p.table(pool)
-	available := func(i int) bool { return pool[i].Available() }
 	if !p.retries {
-		return pick(pool, table.Pick(available, nil))
+		return pickFirst(pool, table)
 	}
 	x := exchange.From(r)
 	if x.AttemptsOf(p) == 0 {
 		p.balancer.FirstAttempt()
-		return pick(pool, table.Pick(available, nil))
+		return pickFirst(pool, table)
 	}
 	if !p.balancer.Retry() {
 		p.live.denied.Add(1)
 		return nil
 	}
 	p.live.retried.Add(1)
-	return pick(pool, table.Pick(available, func(i int) bool { return x.Tried(p, pool[i].String()) }))
+	available := func(i int) bool { return pool[i].Available() }
+	return at(pool, table.Pick(available, func(i int) bool { return x.Tried(p, pool[i].String()) }))
 }
 
-func pick(pool reverseproxy.UpstreamPool, i int) *reverseproxy.Upstream {
+// pickFirst picks for a request that was not sent to any upstream yet.
+func pickFirst(pool reverseproxy.UpstreamPool, table *balance.Table) *reverseproxy.Upstream {
+	if i := table.Next(); i >= 0 && pool[i].Available() {
+		return pool[i]
+	}
+	return at(pool, table.Pick(func(i int) bool { return pool[i].Available() }, nil))
+}
+
+func at(pool reverseproxy.UpstreamPool, i int) *reverseproxy.Upstream {
 	if i < 0 {
 		return nil
 	}

@@ -96,7 +96,7 @@ func TestEffectiveWeightIsWeightTimesSuccessRate(t *testing.T) {
 			u.rate, u.lastAttempt = rate, time.Now()
 			u.settle()
 		}
-		b.pool.turns.Add(1)
+		b.pool.changes.Add(turn)
 		b.wantWeight(0, 2.76)
 		b.wantWeight(1, 3.80)
 		var picks [2]int

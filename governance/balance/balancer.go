@@ -105,9 +105,9 @@ func (a Attempt) End() { a.upstream.inFlight.Add(-1) }
 func (b *Balancer) record(u *Upstream, o Outcome, start, now time.Time) {
 	changed, turned := u.record(o, start, now, &b.settings)
 	if turned {
-		b.pool.turns.Add(1)
+		b.pool.changes.Add(turn)
 	} else if changed {
-		b.pool.version.Add(1)
+		b.pool.changes.Add(1)
 	}
 	if o.Failure() {
 		if t := b.Table(); t != nil {

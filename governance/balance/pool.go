@@ -16,10 +16,11 @@ const forgetAfter = time.Hour
 // Pool is what is known about the upstreams of one name.
 type Pool struct {
 	upstreams atomic.Pointer[map[string]*Upstream]
-	// version changes with every weight, turns with every ejection and decision;
-	// balancers compare them with what they last computed.
-	version, turns atomic.Uint64
-	budget         budget
+	// changes counts what moves weights: changed rates in its lower half, turns
+	// (ejections, their ends, decisions) in its upper half. Balancers compare it
+	// with what they last computed from.
+	changes atomic.Uint64
+	budget  budget
 
 	mu        sync.Mutex
 	used      bool
@@ -27,6 +28,9 @@ type Pool struct {
 	emptied   time.Time // when held became 0
 	decisions map[string]Decision
 }
+
+// turn is one turn in Pool.changes.
+const turn = 1 << 32
 
 // Decision is what an operator decided about an upstream.
 type Decision struct {
@@ -116,7 +120,7 @@ func (p *Pool) Decide(address string, d Decision) {
 	} else {
 		delete(p.decisions, address)
 	}
-	p.turns.Add(1)
+	p.changes.Add(turn)
 }
 
 // Restore sets decisions that were made before the pool existed, except those
@@ -129,7 +133,7 @@ func (p *Pool) Restore(decisions map[string]Decision, now time.Time) {
 			p.decisions[address] = d
 		}
 	}
-	p.turns.Add(1)
+	p.changes.Add(turn)
 }
 
 // Decisions returns a copy of all decisions.

@@ -27,15 +27,18 @@ type Table struct {
 
 // weights is what the histories came to at one time.
 type weights struct {
-	version, turns uint64
-	at             time.Time
+	changes uint64
+	at      time.Time
 	// again is when the weights must be computed anew though nothing happened,
 	// because they depend on time; zero if they don't.
 	again time.Time
 	// panicking is true if an ejection is ignored because too many members are
 	// ejected already, or if no member is known to be well.
 	panicking bool
-	of        []weight
+	// plain is true if the schedule alone decides: no member is ejected or on
+	// probation, and no weight depends on time.
+	plain bool
+	of    []weight
 }
 
 // weight is an effective weight with its factors.
@@ -115,6 +118,17 @@ func (t *Table) Is(n int, address func(int) string) bool {
 	return true
 }
 
+// Next is the quick form of Pick: the member that the schedule has next, or -1 if
+// more than the schedule must be asked. Unlike Pick it does not know which members
+// are available.
+func (t *Table) Next() int {
+	w := t.weights.Load()
+	if !w.plain || w.changes != t.balancer.pool.changes.Load() || t.seek.Load() != 0 {
+		return -1
+	}
+	return t.scheduler.Next()
+}
+
 // Pick returns the index of the member that the next attempt goes to, or -1 if
 // there is none. available tells whether a member can take a request at all;
 // tried, if not nil, whether this request was sent to it already: such members are
@@ -192,14 +206,14 @@ func (t *Table) pickAny(w *weights, available, tried func(int) bool) int {
 // passed. While all rates are 1 and nothing happens it reads no clock.
 func (t *Table) current() *weights {
 	w := t.weights.Load()
-	p := t.balancer.pool
-	turned := w.turns != p.turns.Load()
-	if !turned && w.version == p.version.Load() && w.again.IsZero() {
+	changes := t.balancer.pool.changes.Load()
+	if w.changes == changes && w.again.IsZero() {
 		return w
 	}
 	now := time.Now()
+	turned := w.changes/turn != changes/turn
 	due := !w.again.IsZero() && !now.Before(w.again)
-	if !turned && !due && (w.version == p.version.Load() || now.Sub(w.at) < t.pause()) {
+	if !turned && !due && (w.changes == changes || now.Sub(w.at) < t.pause()) {
 		return w
 	}
 	if !t.mu.TryLock() {
@@ -222,8 +236,7 @@ func (t *Table) pause() time.Duration {
 func (t *Table) compute(now time.Time) []float64 {
 	p, s := t.balancer.pool, &t.balancer.settings
 	w := &weights{
-		version: p.version.Load(),
-		turns:   p.turns.Load(),
+		changes: p.changes.Load(),
 		at:      now,
 		of:      make([]weight, len(t.members)),
 	}
@@ -257,6 +270,7 @@ func (t *Table) compute(now time.Time) []float64 {
 	}
 	ignored := w.eject(ejected, members, s)
 	w.panicking = ignored || members > 0 && unproven == members
+	w.plain = w.again.IsZero() && unproven == 0 && len(ejected) == 0
 	effective := w.settle(s, advanced)
 	t.weights.Store(w)
 	return effective

@@ -17,6 +17,7 @@
 package exchange
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -48,6 +49,8 @@ type Exchange struct {
 	// RefusedBy names the module that refused the request, or is empty.
 	RefusedBy string
 
+	started  time.Time
+	body     body
 	attempts []attempt
 	inline   [2]attempt // backs attempts while there are few
 	observer Observer
@@ -92,7 +95,7 @@ func (x *Exchange) Serve(w http.ResponseWriter, r *http.Request, next caddyhttp.
 		return next.ServeHTTP(w, r)
 	}
 	x.entered = true
-	x.begin(w)
+	x.begin(w, r)
 	// A panic, above all http.ErrAbortHandler, must pass unchanged but be
 	// counted: hence a flag and no recover.
 	x.aborted = true
@@ -105,23 +108,51 @@ func (x *Exchange) Serve(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	return err
 }
 
+// done ends the request. Should a handler outside all of weir's run its chain once
+// more, that is another answer: it is observed, and written, afresh.
 func (x *Exchange) done(r *http.Request) {
-	if x.observer != nil {
-		x.observer.Done(r, x)
+	observer := x.observer
+	x.observer = nil
+	x.entered = false
+	if observer != nil {
+		observer.Done(r, x)
 	}
 }
 
-// Observe makes o the observer of this request. The innermost caller wins, so a
-// request is never counted twice.
-func (x *Exchange) Observe(o Observer) { x.observer = o }
+// Observe makes o the observer of this request and returns the one it replaces, if
+// any. The innermost caller wins, so a request is never counted twice.
+func (x *Exchange) Observe(o Observer) (replaced Observer) {
+	replaced = x.observer
+	x.observer = o
+	return replaced
+}
+
+// Measure notes when the request arrived and, where its length is not declared,
+// counts its body as it is read. Only the first call does anything, so nested
+// callers measure what the client waited.
+func (x *Exchange) Measure(r *http.Request) {
+	if x.started.IsZero() {
+		x.started = time.Now()
+		x.body.measure(r)
+	}
+}
+
+// Started is when the request arrived; it is zero if no one called Measure.
+func (x *Exchange) Started() time.Time { return x.started }
+
+// RequestSize is the number of bytes of the request's body: those it declared or,
+// if it declared none, those read so far. It is zero if no one called Measure.
+func (x *Exchange) RequestSize() int64 { return x.body.size.Load() }
 
 // Status is the status that the client got: 499 if it left before it had its
-// whole answer, 500 if a handler panicked before any header was written.
+// whole answer, 500 if a handler panicked before any header was written. A stream
+// has no whole answer to miss: its status is the one in its headers.
 func (x *Exchange) Status(r *http.Request) int {
-	if x.aborted && (x.clientGone || errors.Is(r.Context().Err(), context.Canceled)) {
-		return StatusClientClosed
-	}
 	switch {
+	case !x.streamedAt.IsZero():
+		return cmp.Or(x.status, http.StatusSwitchingProtocols)
+	case x.clientGone, (x.aborted || x.copyFailed) && errors.Is(r.Context().Err(), context.Canceled):
+		return StatusClientClosed
 	case x.status != 0:
 		return x.status
 	case x.aborted:

@@ -3,6 +3,7 @@ package exchange
 // render.go turns the error of a request's handlers into what the client gets.
 
 import (
+	"context"
 	"errors"
 	"net/http"
 
@@ -15,21 +16,32 @@ import (
 	"github.com/weirproxy/weir/internal/problem"
 )
 
-// render answers the request after its handlers returned err. It returns nil when
-// the request is done, and err when there is nothing it can do: something was sent
-// already, and Caddy only needs to log it.
+// render answers the request after its handlers returned err. Nothing is added to
+// an answer that was begun: Caddy, were it given the error, would run its error
+// routes and append what they say. It returns err only outside a Caddy server.
 func (x *Exchange) render(r *http.Request, err error) error {
 	var refusal *problem.Refusal
 	if errors.As(err, &refusal) && refusal.By != "" {
 		x.RefusedBy = refusal.By
 	}
-	if x.wroteHeader() {
-		return err
-	}
 	server, _ := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	if server == nil {
 		return err
 	}
+	switch {
+	case x.wroteHeader():
+	case errors.Is(r.Context().Err(), context.Canceled):
+		x.WriteHeader(StatusClientClosed) // for the access log: no one reads it
+		err = caddyhttp.Error(StatusClientClosed, err)
+	default:
+		r = x.answer(r, server, err)
+	}
+	logError(r, err, "")
+	return nil
+}
+
+// answer sends what the client gets for err and returns the request with err in it.
+func (x *Exchange) answer(r *http.Request, server *caddyhttp.Server, err error) *http.Request {
 	restoreRequest(r)
 	r = server.Errors.WithError(r, err)
 	if server.Errors != nil && matches(server.Errors.Routes, r) {
@@ -41,12 +53,10 @@ func (x *Exchange) render(r *http.Request, err error) error {
 		}
 	}
 	if !x.wroteHeader() {
-		if writeErr := problem.Write(x, problem.Of(err), x.TraceID); writeErr != nil {
-			x.clientGone = true
-		}
+		// A client that left is noted by the writer.
+		_ = problem.Write(x, problem.Of(err), x.TraceID)
 	}
-	logError(r, err, "")
-	return nil
+	return r
 }
 
 // restoreRequest undoes rewrites, as Caddy's server does before it runs error

@@ -4,6 +4,7 @@ package exchange
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -19,11 +20,15 @@ type writer struct {
 	status     int
 	size       int64
 	streamedAt time.Time
-	clientGone bool
+	clientGone bool // a write failed, and not through the handler's fault
+	copyFailed bool // ReadFrom failed, on either side
 	hijacked   bool
+	tunnel     bool // the request asks for a tunnel: CONNECT, or WebSocket over HTTP/2
 }
 
-func (w *writer) begin(rw http.ResponseWriter) { w.ResponseWriter = rw }
+func (w *writer) begin(rw http.ResponseWriter, r *http.Request) {
+	*w = writer{ResponseWriter: rw, tunnel: r.Method == http.MethodConnect}
+}
 
 // wroteHeader reports whether a final status has been sent.
 func (w *writer) wroteHeader() bool { return w.status != 0 || w.hijacked }
@@ -33,11 +38,17 @@ func (w *writer) wroteHeader() bool { return w.status != 0 || w.hijacked }
 func (w *writer) WriteHeader(status int) {
 	if w.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
 		w.status = status
-		if status == http.StatusSwitchingProtocols || isEventStream(w.Header()) {
+		if w.isStream(status) {
 			w.streamedAt = time.Now()
 		}
 	}
 	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *writer) isStream(status int) bool {
+	return status == http.StatusSwitchingProtocols ||
+		w.tunnel && status < 300 ||
+		isEventStream(w.Header())
 }
 
 func isEventStream(h http.Header) bool {
@@ -51,10 +62,16 @@ func (w *writer) Write(p []byte) (int, error) {
 	}
 	n, err := w.ResponseWriter.Write(p)
 	w.size += int64(n)
-	if err != nil {
+	if err != nil && !isMisuse(err) {
 		w.clientGone = true
 	}
 	return n, err
+}
+
+// isMisuse reports whether err is the server's answer to a handler that writes
+// what it may not, such as a body to a 304.
+func isMisuse(err error) bool {
+	return errors.Is(err, http.ErrBodyNotAllowed) || errors.Is(err, http.ErrContentLength) || errors.Is(err, http.ErrHijacked)
 }
 
 // ReadFrom implements io.ReaderFrom. Its error may be the reader's, so it says
@@ -71,7 +88,19 @@ func (w *writer) ReadFrom(r io.Reader) (int64, error) {
 		n, err = io.Copy(w.ResponseWriter, r)
 	}
 	w.size += n
+	if err != nil {
+		w.copyFailed = true
+	}
 	return n, err
+}
+
+// FlushError is what http.ResponseController calls to flush. A flush sends the
+// headers, also to a client that has got nothing else yet.
+func (w *writer) FlushError() error {
+	if !w.wroteHeader() {
+		w.WriteHeader(http.StatusOK)
+	}
+	return http.NewResponseController(w.ResponseWriter).Flush()
 }
 
 // Hijack hands the connection over; whoever has it writes the answer.

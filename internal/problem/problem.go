@@ -95,6 +95,10 @@ var details = map[int]string{
 // Write renders refusal to w. It does nothing to headers that other handlers
 // set, except those that describe a body that will not come.
 func Write(w http.ResponseWriter, refusal Refusal, traceID string) error {
+	// Any other code makes net/http panic, or is no final answer.
+	if refusal.Status < 200 || refusal.Status > 999 {
+		refusal.Status = http.StatusInternalServerError
+	}
 	doc := document{
 		Type:    refusal.Type,
 		Title:   refusal.Title,

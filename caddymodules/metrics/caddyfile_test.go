@@ -1,0 +1,9 @@
+package metrics
+
+import (
+	"testing"
+
+	"github.com/weirproxy/weir/internal/adapttest"
+)
+
+func TestCaddyfile(t *testing.T) { adapttest.Run(t, "testdata") }

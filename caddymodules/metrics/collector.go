@@ -1,0 +1,146 @@
+package metrics
+
+// collector.go shows what is counted to Prometheus and to the live-state registry.
+
+import (
+	"slices"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/weirproxy/weir/governance/livestate"
+	"github.com/weirproxy/weir/internal/metricset"
+)
+
+func init() {
+	metricset.Add(collector{})
+}
+
+var (
+	requestsDesc = prometheus.NewDesc("gateway_http_requests_total",
+		"Number of requests, by route, method and the status the client got.",
+		[]string{"route", "method", "status"}, nil)
+	inFlightDesc = prometheus.NewDesc("gateway_http_requests_in_flight",
+		"Number of requests whose answer is not over, by route.",
+		[]string{"route"}, nil)
+
+	durationOpts = prometheus.HistogramOpts{
+		Name: "gateway_http_request_duration_seconds",
+		Help: "Time from a request's arrival to the end of its answer, for streams to the answer's headers.",
+	}
+	requestSizeOpts = prometheus.HistogramOpts{
+		Name:    "gateway_http_request_size_bytes",
+		Help:    "Size of request bodies.",
+		Buckets: sizeBuckets,
+	}
+	responseSizeOpts = prometheus.HistogramOpts{
+		Name:    "gateway_http_response_size_bytes",
+		Help:    "Size of response bodies as sent.",
+		Buckets: sizeBuckets,
+	}
+)
+
+// sizeBuckets are those of Caddy's own metrics, so that both can be compared, and
+// two more for uploads: 256 B to 64 MiB.
+var sizeBuckets = prometheus.ExponentialBuckets(256, 4, 10)
+
+// newDurations returns the duration histograms of a route. Every route has a
+// vector of its own, because routes differ in their buckets; to Prometheus they
+// are one metric, since name, help and labels are the same.
+func newDurations(buckets []float64) *prometheus.HistogramVec {
+	opts := durationOpts
+	opts.Buckets = slices.Clone(buckets)
+	return prometheus.NewHistogramVec(opts, []string{"route", "method", "status"})
+}
+
+func newSizes(opts prometheus.HistogramOpts, route string) prometheus.Histogram {
+	return prometheus.NewHistogramVec(opts, []string{"route"}).WithLabelValues(route).(prometheus.Histogram)
+}
+
+// collector reads the live state when it is scraped, so that a route which no
+// configuration names any more has no series left.
+type collector struct{}
+
+// Describe implements prometheus.Collector.
+func (collector) Describe(ch chan<- *prometheus.Desc) {
+	ch <- requestsDesc
+	ch <- inFlightDesc
+	newDurations(defaultBuckets).Describe(ch)
+	ch <- newSizes(requestSizeOpts, "").Desc()
+	ch <- newSizes(responseSizeOpts, "").Desc()
+}
+
+// Collect implements prometheus.Collector.
+func (collector) Collect(ch chan<- prometheus.Metric) {
+	for _, held := range livestate.Default.List() {
+		if rt, ok := held.State.(*route); ok {
+			rt.collect(ch)
+		}
+	}
+}
+
+func (rt *route) collect(ch chan<- prometheus.Metric) {
+	ch <- prometheus.MustNewConstMetric(inFlightDesc, prometheus.GaugeValue, float64(rt.inFlight.Load()), rt.name)
+	ch <- rt.requestSize
+	ch <- rt.responseSize
+	counts, durations := rt.read()
+	for p, n := range counts {
+		ch <- prometheus.MustNewConstMetric(requestsDesc, prometheus.CounterValue, float64(n), rt.name, p.method, p.status)
+	}
+	if durations != nil {
+		durations.Collect(ch)
+	}
+}
+
+// read returns the route's counts and the durations to show. Of two recorders the
+// older one is shown: it is that of the configuration that runs, while the new one
+// may yet fail.
+func (rt *route) read() (map[pair]uint64, *prometheus.HistogramVec) {
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	counts := make(map[pair]uint64, len(rt.counts))
+	for p, n := range rt.counts {
+		counts[p] = n.Load()
+	}
+	if len(rt.recorders) == 0 {
+		return counts, nil
+	}
+	return counts, rt.recorders[0].durations
+}
+
+// view shows a handler's route in the live-state registry. It is known there a
+// moment before it knows its route.
+type view struct {
+	name    string
+	buckets []float64
+	route   atomic.Pointer[route]
+}
+
+// snapshot is what an operator sees of a route.
+type snapshot struct {
+	Name     string    `json:"name"`
+	InFlight int64     `json:"in_flight"`
+	Requests uint64    `json:"requests"`
+	Buckets  []float64 `json:"buckets"`
+}
+
+// Snapshot implements livestate.View.
+func (v *view) Snapshot() any {
+	s := snapshot{Name: v.name, Buckets: v.buckets}
+	rt := v.route.Load()
+	if rt == nil {
+		return s
+	}
+	s.InFlight = rt.inFlight.Load()
+	counts, _ := rt.read()
+	for _, n := range counts {
+		s.Requests += n
+	}
+	return s
+}
+
+// Interface guards
+var (
+	_ prometheus.Collector = collector{}
+	_ livestate.View       = (*view)(nil)
+)
