@@ -640,3 +640,62 @@ func TestPickIsAlwaysPossible(t *testing.T) {
 		}
 	})
 }
+
+// What clients see of an upstream that dies and stays dead, by rate of requests.
+// Without retries a dead upstream must not cost more than the floor's share once
+// it has been ejected, at any rate; the naive probe at the end of each ejection
+// would cost every third request at one in ten seconds.
+func TestFailuresThatClientsSee(t *testing.T) {
+	t.Log("| requests/s | pool | retries | requests | failures | in the first 10 s |")
+	for _, rate := range []float64{0.1, 1, 10, 100} {
+		for _, n := range []int{2, 3} {
+			for _, attempts := range []int{1, 3} {
+				synctest.Test(t, func(t *testing.T) {
+					b := newBench(t, DefaultSettings(), members([]float64{1, 1, 1}[:n]...)...)
+					requests := int(rate * 600)
+					failures, early := 0, 0
+					for k := range requests {
+						time.Sleep(time.Duration(float64(time.Second) / rate))
+						if !b.request(attempts, func(i int) Outcome { return []Outcome{Refused, Success, Success}[i] }) {
+							failures++
+							if float64(k)/rate < 10 {
+								early++
+							}
+						}
+					}
+					t.Logf("| %v | %d | %v | %d | %d | %d |", rate, n, attempts > 1, requests, failures, early)
+					if most := 3 + int(0.05*float64(requests)); failures > most || attempts > 1 && failures > 0 {
+						t.Errorf("%d failures, want at most %d and with retries none", failures, most)
+					}
+				})
+			}
+		}
+	}
+}
+
+// An upstream that failed and was healed is back at nine tenths of its share within
+// 60 s at 50 requests a second, however it failed.
+func TestHealedUpstreamComesBack(t *testing.T) {
+	for _, failure := range []Outcome{Refused, FailedStatus} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t, DefaultSettings(), members(1, 1, 1)...)
+			outcome := failure
+			tick := func() {
+				time.Sleep(time.Second / 50)
+				b.request(1, func(i int) Outcome { return []Outcome{outcome, Success, Success}[i] })
+			}
+			for range 50 * 300 {
+				tick()
+			}
+			outcome = Success
+			healed := time.Now()
+			for b.upstream(0).Share < 0.9/3 {
+				tick()
+				if time.Since(healed) > 60*time.Second {
+					t.Fatalf("after a minute its share is %.3f", b.upstream(0).Share)
+				}
+			}
+			t.Logf("%v: back after %v", failure, time.Since(healed).Round(time.Second/10))
+		})
+	}
+}

@@ -107,9 +107,10 @@ func (s *Scheduler) Update(weights []float64, from []int) {
 		if from != nil {
 			old = from[i]
 		}
-		// credit is in units of weight: it is scaled with the total, or a change
-		// of one weight would shift what the others have waited for.
-		if old >= 0 && old < len(oldCredit) && oldTotal > 0 && s.weights[i] > 0 {
+		// Credit is in units of weight: it is scaled with the total, or a change
+		// of one weight would shift what the others have waited for. An index
+		// whose weight is zero for a while keeps its place.
+		if old >= 0 && old < len(oldCredit) && oldTotal > 0 && s.total > 0 {
 			s.credit[i] = oldCredit[old] * s.total / oldTotal
 			sum += s.credit[i]
 		}

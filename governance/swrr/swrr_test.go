@@ -144,6 +144,21 @@ func TestUpdateFollowsMembers(t *testing.T) {
 	}
 }
 
+// An index that had its turn, was out, and returns with a small weight waits for a
+// whole round, not for half of one.
+func TestReturningIndexHasNotWaited(t *testing.T) {
+	s := New([]float64{1, 1})
+	if i := s.Next(); i != 0 {
+		t.Fatal("the first pick is", i)
+	}
+	s.Update([]float64{0, 1}, nil)
+	take(s, 3)
+	s.Update([]float64{0.05, 1}, nil)
+	if i := slices.Index(take(s, 100), 0); i < 19 || i > 21 {
+		t.Errorf("it is picked after %d others, want 20", i)
+	}
+}
+
 // Carried credit must not be repeated for ever as part of a period.
 func TestSharesAfterRandomUpdates(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
