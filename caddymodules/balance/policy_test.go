@@ -24,6 +24,8 @@ import (
 
 func TestCaddyfile(t *testing.T) { adapttest.Run(t, "testdata") }
 
+func TestDocumentation(t *testing.T) { adapttest.Page(t, "../../docs/modules/success_weighted.md") }
+
 const retry = `lb_retries 2
 lb_retry_match {
 	method GET

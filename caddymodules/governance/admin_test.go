@@ -1,0 +1,106 @@
+package governance
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/weirproxy/weir/governance/livestate"
+	"github.com/weirproxy/weir/internal/adapttest"
+)
+
+func TestDocumentation(t *testing.T) { adapttest.Page(t, "../../docs/modules/governance.md") }
+
+// thing is live state that takes commands; plain takes none.
+type thing struct{ Name string }
+
+func (t *thing) Snapshot() any { return t }
+
+func (t *thing) Control(path []string, body []byte) (any, error) {
+	switch {
+	case len(path) != 1 || path[0] != "a/b":
+		return nil, fmt.Errorf("%w: %q", livestate.ErrNotFound, path)
+	case string(body) != "{}":
+		return nil, fmt.Errorf("%w: %q", livestate.ErrInvalid, body)
+	default:
+		return map[string]string{"done": t.Name}, nil
+	}
+}
+
+type plain struct{ Name string }
+
+func (p plain) Snapshot() any { return p }
+
+func hold(t *testing.T, kind, name string, view livestate.View) {
+	t.Helper()
+	_, handle, err := livestate.Acquire(livestate.Default, livestate.Claim{Key: livestate.Key{Kind: kind, Name: name}, View: view},
+		func() (int, error) { return 0, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(handle.Release)
+}
+
+func request(t *testing.T, method, target, body string) *httptest.ResponseRecorder {
+	t.Helper()
+	w := httptest.NewRecorder()
+	routes := new(Admin).Routes()
+	if len(routes) != 1 || !strings.HasPrefix(target, routes[0].Pattern) {
+		t.Fatalf("%s is not served", target)
+	}
+	if err := routes[0].Handler.ServeHTTP(w, httptest.NewRequest(method, target, strings.NewReader(body))); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func TestAnswers(t *testing.T) {
+	hold(t, "things", "b", &thing{"b"})
+	hold(t, "things", "a/c", &thing{"a/c"})
+	hold(t, "plains", "p", plain{"p"})
+	for _, tc := range []struct {
+		method, target, body string
+		status               int
+		want                 string
+	}{
+		{"GET", "/governance/", "", 200, `{"plains":[{"Name":"p"}],"things":[{"Name":"a/c"},{"Name":"b"}]}`},
+		{"GET", "/governance/things", "", 200, `[{"Name":"a/c"},{"Name":"b"}]`},
+		{"GET", "/governance/things/", "", 200, `[{"Name":"a/c"},{"Name":"b"}]`},
+		{"GET", "/governance/things/b", "", 200, `{"Name":"b"}`},
+		{"GET", "/governance/things/a%2Fc", "", 200, `{"Name":"a/c"}`},
+		{"POST", "/governance/things/b/a%2Fb", "{}", 200, `{"done":"b"}`},
+		{"GET", "/governance/nothings", "", 404, "not found"},
+		{"GET", "/governance/things/z", "", 404, `no things are named`},
+		{"GET", "/governance/things/b/a%2Fb", "", 404, "not found"},
+		{"POST", "/governance/", "{}", 404, "not found"},
+		{"POST", "/governance/things", "{}", 404, "not found"},
+		{"POST", "/governance/things/z/a", "{}", 404, "no things are named"},
+		{"POST", "/governance/things/b/z", "{}", 404, "not found"},
+		{"POST", "/governance/plains/p/a", "{}", 404, "not found"},
+		{"POST", "/governance/things/b/a%2Fb", "nonsense", 400, "nonsense"},
+		{"POST", "/governance/things/b/a%2Fb", strings.Repeat("x", maxBody+1), 400, "too large"},
+		{"DELETE", "/governance/things/b", "", 405, "GET and POST"},
+	} {
+		w := request(t, tc.method, tc.target, tc.body)
+		if w.Code != tc.status || !strings.Contains(w.Body.String(), tc.want) {
+			t.Errorf("%s %s: %d %s, want %d with %s", tc.method, tc.target, w.Code, w.Body, tc.status, tc.want)
+		}
+		want := "application/json"
+		if tc.status != http.StatusOK {
+			want = "application/problem+json"
+		}
+		if got := w.Header().Get("Content-Type"); got != want || !json.Valid(w.Body.Bytes()) {
+			t.Errorf("%s %s: %s %s, want valid %s", tc.method, tc.target, got, w.Body, want)
+		}
+	}
+}
+
+// An empty registry is an empty object, not null.
+func TestNothingIsLive(t *testing.T) {
+	if got := strings.TrimSpace(request(t, "GET", "/governance/", "").Body.String()); got != "{}" {
+		t.Errorf("got %s", got)
+	}
+}

@@ -1,0 +1,129 @@
+package livestate
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+)
+
+type view string
+
+func (v view) Snapshot() any { return string(v) }
+
+func claim(name, configuration, settings string) Claim {
+	return Claim{
+		Key:           Key{Kind: "pools", Name: name},
+		Configuration: configuration,
+		Settings:      settings,
+		Place:         "site " + configuration + settings,
+		View:          view(configuration + settings),
+	}
+}
+
+func acquire(t *testing.T, r *Registry, c Claim, made *int) (*int, *Handle) {
+	t.Helper()
+	state, handle, err := Acquire(r, c, func() (*int, error) { *made++; return new(int), nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return state, handle
+}
+
+// A reload: the new configuration acquires before the old one releases.
+func TestStateOutlivesAConfiguration(t *testing.T) {
+	r, made := new(Registry), 0
+	state, old := acquire(t, r, claim("shop", "old", "1"), &made)
+	*state = 7
+	again, next := acquire(t, r, claim("shop", "new", "2"), &made)
+	old.Release()
+	old.Release() // a second release must not drop the other's hold
+	if *again != 7 || made != 1 {
+		t.Errorf("state is %d, made %d times", *again, made)
+	}
+	if held, err := r.Get(Key{"pools", "shop"}); err != nil || held.View.Snapshot() != "new2" {
+		t.Errorf("view is %v, %v", held.View, err)
+	}
+	next.Release()
+	if _, err := r.Get(Key{"pools", "shop"}); !errors.Is(err, ErrNotFound) {
+		t.Errorf("error is %v, want ErrNotFound", err)
+	}
+	if fresh, _ := acquire(t, r, claim("shop", "later", "1"), &made); *fresh != 0 || made != 2 {
+		t.Errorf("a state that nobody held is still there: %d", *fresh)
+	}
+}
+
+// A reload that fails: what it acquired is released, and the old view counts again.
+func TestViewAfterAFailedReload(t *testing.T) {
+	r, made := new(Registry), 0
+	acquire(t, r, claim("shop", "old", "1"), &made)
+	_, failed := acquire(t, r, claim("shop", "new", "2"), &made)
+	failed.Release()
+	if held, err := r.Get(Key{"pools", "shop"}); err != nil || held.View.Snapshot() != "old1" {
+		t.Errorf("view is %v, %v", held.View, err)
+	}
+}
+
+func TestSameNameInOneConfiguration(t *testing.T) {
+	r, made := new(Registry), 0
+	a, _ := acquire(t, r, claim("shop", "c", "1"), &made)
+	b, _ := acquire(t, r, claim("shop", "c", "1"), &made)
+	if a != b {
+		t.Error("two holders with the same settings have two states")
+	}
+	_, _, err := Acquire(r, claim("shop", "c", "2"), func() (*int, error) { return new(int), nil })
+	if !errors.Is(err, ErrConflict) || !strings.Contains(err.Error(), "site c1") || !strings.Contains(err.Error(), "site c2") {
+		t.Errorf("error is %v, want a conflict that names both", err)
+	}
+	if _, _, err := Acquire(r, claim("shop", "c", "1"), func() (*string, error) { return new(string), nil }); err == nil {
+		t.Error("a state of another type was given out")
+	}
+}
+
+func TestFailedCreation(t *testing.T) {
+	r, broken := new(Registry), errors.New("broken")
+	_, handle, err := Acquire(r, claim("shop", "c", "1"), func() (*int, error) { return nil, broken })
+	if !errors.Is(err, broken) || len(r.List()) != 0 {
+		t.Errorf("error is %v, %d states", err, len(r.List()))
+	}
+	handle.Release() // nil, as after any failed Acquire
+}
+
+func TestListIsOrdered(t *testing.T) {
+	r, made := new(Registry), 0
+	for _, name := range []string{"b", "c", "a"} {
+		acquire(t, r, claim(name, "c", ""), &made)
+		other := claim(name, "c", "")
+		other.Kind = "breakers"
+		acquire(t, r, other, &made)
+	}
+	var got []string
+	for _, held := range r.List() {
+		got = append(got, held.Kind+"/"+held.Name)
+	}
+	if want := "breakers/a breakers/b breakers/c pools/a pools/b pools/c"; strings.Join(got, " ") != want {
+		t.Errorf("got %v, want %s", got, want)
+	}
+}
+
+func TestConcurrentReloads(t *testing.T) {
+	r := new(Registry)
+	var wg sync.WaitGroup
+	for n := range 4 {
+		wg.Go(func() {
+			for range 500 {
+				_, handle, err := Acquire(r, claim("shop", string(rune('a'+n)), ""), func() (*int, error) { return new(int), nil })
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				r.List()
+				handle.Release()
+			}
+		})
+	}
+	wg.Wait()
+	if len(r.List()) != 0 {
+		t.Error("states are left")
+	}
+}
