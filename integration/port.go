@@ -1,0 +1,56 @@
+package integration
+
+// port.go finds ports that nobody uses.
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"testing"
+)
+
+// Ports are drawn from below the range that systems give to outgoing connections.
+// A port from that range could be taken by any connection while its back end is
+// dead, even by the one that is being made to the back end.
+const (
+	firstPort = 12000
+	lastPort  = 32000
+)
+
+var ports struct {
+	sync.Mutex
+	taken map[int]bool
+}
+
+// FreePort returns a TCP port that is free on all addresses and that no other call
+// returns.
+func FreePort(t testing.TB) int {
+	t.Helper()
+	ports.Lock()
+	defer ports.Unlock()
+	if ports.taken == nil {
+		ports.taken = make(map[int]bool)
+	}
+	for range 1000 {
+		port := firstPort + rand.IntN(lastPort-firstPort)
+		if ports.taken[port] {
+			continue
+		}
+		listener, err := net.Listen("tcp", fmt.Sprintf(":%d", port))
+		if err != nil {
+			continue
+		}
+		_ = listener.Close()
+		ports.taken[port] = true
+		return port
+	}
+	t.Fatal("no free port found")
+	return 0
+}
+
+// FreeAddress returns a free port on 127.0.0.1 as host:port.
+func FreeAddress(t testing.TB) string {
+	t.Helper()
+	return fmt.Sprintf("127.0.0.1:%d", FreePort(t))
+}

@@ -1,0 +1,194 @@
+package integration
+
+import (
+	"context"
+	"math"
+	"sync"
+	"testing"
+	"time"
+)
+
+const (
+	reloadConnections = 8
+	reloadRate        = 400.0 // requests a second
+	// betweenReloads is how many requests at least come between two reloads.
+	betweenReloads = 40
+	// failEvery gives the failing back end a success rate of about two thirds and
+	// never the failures in a row that would eject it.
+	failEvery = 3
+	// keepalive is for connections to back ends. Caddy's two minutes would keep the
+	// goroutines of many configurations at once.
+	keepalive = time.Second
+)
+
+// reloaded is a gateway that is reloaded again and again under load.
+type reloaded struct {
+	name     string
+	site     *site
+	gateway  *Gateway
+	backends []*Backend
+	failing  *Backend
+	configs  [2]string
+
+	results []*Result
+	early   Memory
+	late    Memory
+}
+
+func newReloaded(t *testing.T, name, binary string, plain bool) *reloaded {
+	t.Helper()
+	backends := threeBackends(t)
+	r := &reloaded{name: name, site: newSite(t, backends...), backends: backends, failing: backends[2]}
+	r.failing.FailEvery(failEvery)
+	r.site.Plain = plain
+	r.site.Transport = []string{"keepalive " + keepalive.String()}
+	for i, value := range []string{"odd", "even"} {
+		r.site.Lines = []string{"header X-Config " + value}
+		r.configs[i] = r.site.Caddyfile()
+	}
+	r.gateway = Start(t, binary, r.site.Admin, r.configs[0])
+	return r
+}
+
+// served is how many requests the back ends got.
+func (r *reloaded) served() int64 {
+	n := int64(0)
+	for _, b := range r.backends {
+		n += b.Requests()
+	}
+	return n
+}
+
+// reload reloads under load, up to the reload until. It loads the other
+// configuration each time, so never the one that runs. Then it measures the memory
+// at rest.
+func (r *reloaded) reload(t *testing.T, from, until int, after func(n int)) Memory {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	var load sync.WaitGroup
+	var result *Result
+	load.Go(func() { result = Steady(ctx, r.site.URL(), reloadConnections, reloadRate) })
+	defer load.Wait()
+	defer stop()
+	for n := from; n <= until; n++ {
+		served := r.served()
+		if !Eventually(20*time.Second, func() bool { return r.served() >= served+betweenReloads }) {
+			t.Fatalf("%s: no requests come after reload %d", r.name, n-1)
+		}
+		r.gateway.MustLoad(r.configs[n%2])
+		after(n)
+	}
+	stop()
+	load.Wait()
+	r.results = append(r.results, result)
+	return r.memoryAtRest()
+}
+
+// memoryAtRest measures when no goroutine ends any more: connections to back ends
+// that were in use during a reload stay for Caddy's keepalive.
+func (r *reloaded) memoryAtRest() Memory {
+	var m Memory
+	last := math.Inf(1)
+	Eventually(4*keepalive, func() bool {
+		time.Sleep(keepalive) // what is waited for is that nothing happens
+		m = r.gateway.Memory()
+		settled := m.Goroutines >= last
+		last = m.Goroutines
+		return settled
+	})
+	return m
+}
+
+// run reloads count times and measures after the first early of them and at the end.
+func (r *reloaded) run(t *testing.T, early, count int, after func(n int)) {
+	t.Helper()
+	r.early = r.reload(t, 1, early, after)
+	r.late = r.reload(t, early+1, count, after)
+	t.Logf("%s: goroutines %.0f after %d reloads, %.0f after %d; heap in use %.1f MiB, then %.1f MiB", r.name,
+		r.early.Goroutines, early, r.late.Goroutines, count, r.early.HeapInUse/(1<<20), r.late.HeapInUse/(1<<20))
+	for _, result := range r.results {
+		t.Logf("%s: %v", r.name, result)
+	}
+}
+
+// result is that of both loads.
+func (r *reloaded) result() *Result { return Join(r.results...) }
+
+func reloadsUnderLoad(t *testing.T, early, count int) {
+	w := newReloaded(t, "weir", Weir(t), false)
+	p := newReloaded(t, "plain Caddy", PlainCaddy(t), true)
+	var h history
+	w.run(t, early, count, func(int) { h.note(w) })
+	// plain Caddy is asked as much, so that both have the same work after a reload
+	p.run(t, early, count, func(int) { p.gateway.Get("/config/"); p.gateway.Metrics() })
+	checkFailures(t, w.result(), p.result(), count)
+	checkMemory(t, w)
+	h.check(t)
+	counted := int(w.gateway.Metrics().Sum("gateway_http_requests_total", "route", "shop"))
+	sent := w.result()
+	if counted > sent.Requests() || counted < sent.Requests()-sent.Unanswered() {
+		t.Errorf("%d requests are counted, %d were sent", counted, sent.Requests())
+	}
+}
+
+// history is what weir said of itself right after each reload.
+type history struct {
+	rates              []float64
+	requests, attempts []float64
+}
+
+func (h *history) note(r *reloaded) {
+	h.rates = append(h.rates, r.gateway.Upstream("shop", r.failing.Address).SuccessRate)
+	m := r.gateway.Metrics()
+	h.requests = append(h.requests, m.Sum("gateway_http_requests_total", "route", "shop"))
+	h.attempts = append(h.attempts, m.Sum("gateway_upstream_attempts_total", "pool", "shop"))
+}
+
+func (h *history) check(t *testing.T) {
+	t.Helper()
+	for n, rate := range h.rates {
+		// about two thirds, once the first requests are over
+		if n > 2 && (rate > 0.9 || rate < 0.4) {
+			t.Errorf("after reload %d the success rate is %.3f, want about 0.67: it began anew", n+1, rate)
+			break
+		}
+	}
+	for n := 1; n < len(h.requests); n++ {
+		if h.requests[n] < h.requests[n-1] || h.attempts[n] < h.attempts[n-1] {
+			t.Errorf("after reload %d fewer requests or attempts are counted than before", n+1)
+			break
+		}
+	}
+}
+
+// checkFailures lets weir fail no more than plain Caddy. Of connections that a
+// reload resets (see Result.Unanswered) it may have a few more: who of the two meets
+// one is chance.
+func checkFailures(t *testing.T, weir, plain *Result, reloads int) {
+	t.Helper()
+	if w, p := weir.FailedAnswers(), plain.FailedAnswers(); w > p {
+		t.Errorf("weir failed %d requests, plain Caddy %d", w, p)
+	}
+	if w, p := weir.Unanswered(), plain.Unanswered(); w > p+2+reloads/50 {
+		t.Errorf("weir left %d requests without an answer, plain Caddy %d", w, p)
+	}
+}
+
+func checkMemory(t *testing.T, r *reloaded) {
+	t.Helper()
+	if most := 1.1*r.early.Goroutines + 20; r.late.Goroutines > most {
+		t.Errorf("%s has %.0f goroutines at the end, at most %.0f are allowed", r.name, r.late.Goroutines, most)
+	}
+	if most := 1.2*r.early.HeapInUse + 4<<20; r.late.HeapInUse > most {
+		t.Errorf("%s has %.1f MiB of heap in use at the end, at most %.1f are allowed", r.name, r.late.HeapInUse/(1<<20), most/(1<<20))
+	}
+}
+
+func TestReloadsUnderLoadCostNoRequestAndForgetNothing(t *testing.T) {
+	reloadsUnderLoad(t, 20, 60)
+}
+
+func TestSoakReloadsUnderLoadCostNoRequestAndForgetNothing(t *testing.T) {
+	Soak(t)
+	reloadsUnderLoad(t, 100, 1000)
+}
