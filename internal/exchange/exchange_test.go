@@ -43,7 +43,7 @@ func TestFromIsOneExchangePerRequest(t *testing.T) {
 	x := From(r)
 	for name, other := range map[string]*http.Request{
 		"itself":     r,
-		"a clone":    r.Clone(context.WithValue(r.Context(), struct{}{}, 1)),
+		"a clone":    r.Clone(context.WithValue(r.Context(), caddyhttp.ErrorCtxKey, io.EOF)),
 		"error copy": new(caddyhttp.HTTPErrorConfig).WithError(r, io.EOF),
 	} {
 		if From(other) != x {
