@@ -64,6 +64,9 @@ func (a *Admin) Routes() []caddy.AdminRoute {
 func (a *Admin) serve(w http.ResponseWriter, r *http.Request) error {
 	answer, err := a.answer(r)
 	if err != nil {
+		if errors.Is(err, errMethod) {
+			w.Header().Set("Allow", "GET, POST")
+		}
 		return problem.Write(w, refusal(err), "")
 	}
 	body, err := json.Marshal(answer)

@@ -36,11 +36,12 @@ func (p plain) Snapshot() any { return p }
 
 func hold(t *testing.T, kind, name string, view livestate.View) {
 	t.Helper()
-	_, handle, err := livestate.Acquire(livestate.Default, livestate.Claim{Key: livestate.Key{Kind: kind, Name: name}, View: view},
+	_, handle, err := livestate.Acquire(livestate.Default, livestate.Claim{Key: livestate.Key{Kind: kind, Name: name}},
 		func() (int, error) { return 0, nil })
 	if err != nil {
 		t.Fatal(err)
 	}
+	handle.Show(view)
 	t.Cleanup(handle.Release)
 }
 
@@ -87,6 +88,9 @@ func TestAnswers(t *testing.T) {
 		w := request(t, tc.method, tc.target, tc.body)
 		if w.Code != tc.status || !strings.Contains(w.Body.String(), tc.want) {
 			t.Errorf("%s %s: %d %s, want %d with %s", tc.method, tc.target, w.Code, w.Body, tc.status, tc.want)
+		}
+		if allow := w.Header().Get("Allow"); (allow != "") != (tc.status == http.StatusMethodNotAllowed) {
+			t.Errorf("%s %s: Allow is %q", tc.method, tc.target, allow)
 		}
 		want := "application/json"
 		if tc.status != http.StatusOK {

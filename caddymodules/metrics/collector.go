@@ -4,7 +4,6 @@ package metrics
 
 import (
 	"slices"
-	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -108,12 +107,10 @@ func (rt *route) read() (map[pair]uint64, *prometheus.HistogramVec) {
 	return counts, rt.recorders[0].durations
 }
 
-// view shows a handler's route in the live-state registry. It is known there a
-// moment before it knows its route.
+// view shows a handler's route in the live-state registry.
 type view struct {
-	name    string
 	buckets []float64
-	route   atomic.Pointer[route]
+	route   *route
 }
 
 // snapshot is what an operator sees of a route.
@@ -126,13 +123,8 @@ type snapshot struct {
 
 // Snapshot implements livestate.View.
 func (v *view) Snapshot() any {
-	s := snapshot{Name: v.name, Buckets: v.buckets}
-	rt := v.route.Load()
-	if rt == nil {
-		return s
-	}
-	s.InFlight = rt.inFlight.Load()
-	counts, _ := rt.read()
+	s := snapshot{Name: v.route.name, Buckets: v.buckets, InFlight: v.route.inFlight.Load()}
+	counts, _ := v.route.read()
 	for _, n := range counts {
 		s.Requests += n
 	}

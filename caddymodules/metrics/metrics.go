@@ -94,20 +94,18 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 // configuration have in common.
 func (h *Handler) hold(configuration any) error {
 	buckets := formatBuckets(h.Buckets)
-	shown := &view{name: h.Route, buckets: h.Buckets}
 	state, handle, err := livestate.Acquire(livestate.Default, livestate.Claim{
 		Key:           livestate.Key{Kind: routeKind, Name: h.Route},
 		Configuration: configuration,
 		Settings:      buckets,
 		Place:         "a request_metrics with the buckets " + buckets,
-		View:          shown,
 	}, func() (*route, error) { return newRoute(h.Route), nil })
 	if err != nil {
 		return fmt.Errorf("holding the route's metrics: %w", err)
 	}
 	h.handle = handle
 	h.recorder = state.hold(h.Buckets)
-	shown.route.Store(state)
+	handle.Show(&view{buckets: h.Buckets, route: state})
 	return nil
 }
 

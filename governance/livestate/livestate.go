@@ -9,8 +9,8 @@
 // load cannot have changed the one that runs.
 //
 // What watches and commands live state (an admin API, a console, a metrics
-// collector) does so only through the registry, and always meets the view of the
-// latest holder: after a failed reload that is the running one again.
+// collector) does so only through the registry, and meets the view of the oldest
+// holder: while a configuration loads, and may yet fail, that is the one that runs.
 //
 // The package depends on the standard library alone.
 package livestate
@@ -64,17 +64,16 @@ type Claim struct {
 	// Settings is a text in which the settings of two holders are equal if and
 	// only if they may share the state within one configuration.
 	Settings string
-	// Place says where the holder stands in the configuration, for people.
+	// Place says where the holder stands in the configuration and what its
+	// settings are, for people. It must hold no secret.
 	Place string
-	// View shows the state with the holder's settings.
-	View View
 }
 
 // Handle is a held state.
 type Handle struct {
 	registry *Registry
 	claim    Claim
-	state    any
+	view     View // guarded by registry.mu
 }
 
 // Registry is a set of states.
@@ -122,9 +121,17 @@ func Acquire[T any](r *Registry, claim Claim, create func() (T, error)) (T, *Han
 	if !ok {
 		return none, nil, fmt.Errorf("%s %q is a %T, not a %T", claim.Kind, claim.Name, e.state, none)
 	}
-	handle := &Handle{registry: r, claim: claim, state: e.state}
+	handle := &Handle{registry: r, claim: claim}
 	e.holders = append(e.holders, handle)
 	return state, handle, nil
+}
+
+// Show makes the state visible through view, with the holder's settings. A holder
+// calls it when it is able to answer; before that the registry does not list it.
+func (h *Handle) Show(view View) {
+	h.registry.mu.Lock()
+	defer h.registry.mu.Unlock()
+	h.view = view
 }
 
 // Release gives the state up. Releasing twice, or a nil handle, does nothing, so
@@ -158,13 +165,15 @@ type Held struct {
 	State any
 }
 
-// List returns all states, ordered by kind and name.
+// List returns all states that are shown, ordered by kind and name.
 func (r *Registry) List() []Held {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	list := make([]Held, 0, len(r.states))
 	for key, e := range r.states {
-		list = append(list, e.held(key))
+		if held, ok := e.held(key); ok {
+			list = append(list, held)
+		}
 	}
 	slices.SortFunc(list, func(a, b Held) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
@@ -176,14 +185,19 @@ func (r *Registry) List() []Held {
 func (r *Registry) Get(key Key) (Held, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	e := r.states[key]
-	if e == nil {
-		return Held{}, fmt.Errorf("%w: no %s are named %q", ErrNotFound, key.Kind, key.Name)
+	if e := r.states[key]; e != nil {
+		if held, ok := e.held(key); ok {
+			return held, nil
+		}
 	}
-	return e.held(key), nil
+	return Held{}, fmt.Errorf("%w: no %s are named %q", ErrNotFound, key.Kind, key.Name)
 }
 
-func (e *entry) held(key Key) Held {
-	latest := e.holders[len(e.holders)-1]
-	return Held{Key: key, View: latest.claim.View, State: e.state}
+func (e *entry) held(key Key) (Held, bool) {
+	for _, holder := range e.holders {
+		if holder.view != nil {
+			return Held{Key: key, View: holder.view, State: e.state}, true
+		}
+	}
+	return Held{}, false
 }

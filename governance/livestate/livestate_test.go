@@ -17,7 +17,6 @@ func claim(name, configuration, settings string) Claim {
 		Configuration: configuration,
 		Settings:      settings,
 		Place:         "site " + configuration + settings,
-		View:          view(configuration + settings),
 	}
 }
 
@@ -27,6 +26,7 @@ func acquire(t *testing.T, r *Registry, c Claim, made *int) (*int, *Handle) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	handle.Show(view(c.Configuration.(string) + c.Settings))
 	return state, handle
 }
 
@@ -53,13 +53,35 @@ func TestStateOutlivesAConfiguration(t *testing.T) {
 	}
 }
 
-// A reload that fails: what it acquired is released, and the old view counts again.
-func TestViewAfterAFailedReload(t *testing.T) {
+// While a configuration loads, what runs is shown and commanded, and it still is
+// when the load fails.
+func TestViewDuringAReload(t *testing.T) {
 	r, made := new(Registry), 0
 	acquire(t, r, claim("shop", "old", "1"), &made)
-	_, failed := acquire(t, r, claim("shop", "new", "2"), &made)
-	failed.Release()
-	if held, err := r.Get(Key{"pools", "shop"}); err != nil || held.View.Snapshot() != "old1" {
+	_, loading := acquire(t, r, claim("shop", "new", "2"), &made)
+	want := func() {
+		t.Helper()
+		if held, err := r.Get(Key{"pools", "shop"}); err != nil || held.View.Snapshot() != "old1" {
+			t.Errorf("view is %v, %v", held.View, err)
+		}
+	}
+	want()
+	loading.Release()
+	want()
+}
+
+// A holder that is not ready is not met by anyone.
+func TestNothingIsShownBeforeItIsReady(t *testing.T) {
+	r := new(Registry)
+	_, handle, err := Acquire(r, claim("shop", "c", "1"), func() (int, error) { return 1, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Get(Key{"pools", "shop"}); !errors.Is(err, ErrNotFound) || len(r.List()) != 0 {
+		t.Errorf("a state is shown without a view: %v", err)
+	}
+	handle.Show(view("ready"))
+	if held, err := r.Get(Key{"pools", "shop"}); err != nil || held.View.Snapshot() != "ready" || len(r.List()) != 1 {
 		t.Errorf("view is %v, %v", held.View, err)
 	}
 }
@@ -117,6 +139,7 @@ func TestConcurrentReloads(t *testing.T) {
 					t.Error(err)
 					return
 				}
+				handle.Show(view("v"))
 				r.List()
 				handle.Release()
 			}
