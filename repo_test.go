@@ -171,7 +171,7 @@ func TestCaddyModulesDoNotImportEachOther(t *testing.T) {
 }
 
 // helpers are the packages that exist for tests.
-var helpers = []string{module + "internal/adapttest", module + "integration"}
+var helpers = []string{module + "internal/adapttest", module + "internal/freeport", module + "integration"}
 
 func TestNoTestHelpersInBinaries(t *testing.T) {
 	forbidden := append([]string{

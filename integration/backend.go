@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/weirproxy/weir/internal/freeport"
 )
 
 // Backend is an HTTP server. It answers 200 with its name until told otherwise; a
@@ -41,7 +43,7 @@ type mood struct {
 // NewBackend starts a back end that ends with the test.
 func NewBackend(t testing.TB, name string) *Backend {
 	t.Helper()
-	b := &Backend{Name: name, Address: FreeAddress(t), t: t, mux: http.NewServeMux()}
+	b := &Backend{Name: name, Address: freeport.Address(t), t: t, mux: http.NewServeMux()}
 	b.mux.HandleFunc("/", b.serve)
 	b.Answer()
 	b.Revive()

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/weirproxy/weir/internal/freeport"
 )
 
 // sampleEvery is how often a pool is looked at while there is load.
@@ -30,7 +32,7 @@ func example(t *testing.T) (config string, port map[int]int) {
 	port = map[int]int{2019: 0, 8080: 0, 9001: 0, 9002: 0, 9003: 0, 9004: 0, 9005: 0}
 	config = string(text)
 	for old := range port {
-		port[old] = FreePort(t)
+		port[old] = freeport.Port(t)
 		pattern := regexp.MustCompile(`:` + strconv.Itoa(old) + `\b`)
 		if !pattern.MatchString(config) {
 			t.Fatalf("Caddyfile.example does not mention port %d", old)

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/weirproxy/weir/internal/freeport"
 )
 
 // errorSites are three sites on one port whose back end is down. They differ in
@@ -57,7 +59,7 @@ func TestEachSiteRendersTheErrorsOfItsDeadBackEnds(t *testing.T) {
 	t.Parallel()
 	backend := NewBackend(t, "one")
 	backend.Die()
-	admin, address := FreeAddress(t), FreeAddress(t)
+	admin, address := freeport.Address(t), freeport.Address(t)
 	_, port, _ := strings.Cut(address, ":")
 	g := Start(t, Weir(t), admin, fmt.Sprintf(errorSites, admin, port, backend.Address))
 	client := NewClient(1)

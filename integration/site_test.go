@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/weirproxy/weir/internal/freeport"
 )
 
 // site is one site in front of back ends.
@@ -33,7 +35,7 @@ type site struct {
 // newSite returns a site on free addresses, with the pool and the route "shop".
 func newSite(t testing.TB, backends ...*Backend) *site {
 	t.Helper()
-	return &site{Admin: FreeAddress(t), Address: FreeAddress(t), Backends: Addresses(backends), Route: "shop"}
+	return &site{Admin: freeport.Address(t), Address: freeport.Address(t), Backends: Addresses(backends), Route: "shop"}
 }
 
 // URL is where the site answers.

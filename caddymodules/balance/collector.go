@@ -3,6 +3,8 @@ package balance
 // collector.go shows all pools as Prometheus metrics, read when they are scraped.
 
 import (
+	"strings"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	gobalance "github.com/weirproxy/weir/governance/balance"
@@ -28,6 +30,7 @@ var (
 	attemptsDesc  = desc("upstream_attempts_total", "Attempts to get an answer from an upstream, retries included, by how they ended.", "pool", "upstream", "outcome")
 	rateDesc      = desc("upstream_success_ratio", "Moving average of the success of attempts, between 0 and 1.", "pool", "upstream")
 	weightDesc    = desc("upstream_effective_weight", "Weight that the upstream is picked by.", "pool", "upstream")
+	truncatedDesc = desc("upstream_truncated_total", "Answers of an upstream that broke off after their headers.", "pool", "upstream")
 	inFlightDesc  = desc("upstream_requests_in_flight", "Attempts whose answer is not over; a switched protocol counts until its headers.", "pool", "upstream")
 	ejectedDesc   = desc("upstream_ejected", "1 while the upstream is to be out of the rotation after failures.", "pool", "upstream")
 	firstByteDesc = desc("upstream_first_byte_seconds", "Time from sending a request to an upstream to its answer's headers.", "pool", "upstream")
@@ -37,7 +40,7 @@ var (
 	unlistedDesc  = desc("pool_upstreams_unlisted", "Upstreams left out of the metrics because there are too many.", "pool")
 
 	descs = []*prometheus.Desc{
-		attemptsDesc, rateDesc, weightDesc, inFlightDesc, ejectedDesc, firstByteDesc,
+		attemptsDesc, truncatedDesc, rateDesc, weightDesc, inFlightDesc, ejectedDesc, firstByteDesc,
 		panicDesc, retriesDesc, deniedDesc, unlistedDesc,
 	}
 )
@@ -57,7 +60,7 @@ func (*collector) Collect(ch chan<- prometheus.Metric) {
 		if !ok {
 			continue
 		}
-		pool := policy.Snapshot().(snapshot)
+		pool := policy.snapshot()
 		gauge(ch, panicDesc, one(pool.Panic), pool.Name)
 		counter(ch, retriesDesc, pool.Retries, pool.Name)
 		counter(ch, deniedDesc, pool.RetriesDenied, pool.Name)
@@ -69,16 +72,12 @@ func (*collector) Collect(ch chan<- prometheus.Metric) {
 }
 
 func collectUpstreams(ch chan<- prometheus.Metric, pool string, upstreams []gobalance.UpstreamSnapshot) {
-	seen := make(map[string]bool, len(upstreams))
 	for i := range upstreams {
 		u := &upstreams[i]
-		if seen[u.Address] {
-			continue // an address may stand in a pool twice; its history is one
-		}
-		seen[u.Address] = true
 		for outcome, n := range u.Attempts {
 			counter(ch, attemptsDesc, n, pool, u.Address, outcome)
 		}
+		counter(ch, truncatedDesc, u.Truncated, pool, u.Address)
 		gauge(ch, rateDesc, u.SuccessRate, pool, u.Address)
 		gauge(ch, weightDesc, u.EffectiveWeight, pool, u.Address)
 		gauge(ch, inFlightDesc, float64(u.InFlight), pool, u.Address)
@@ -87,16 +86,25 @@ func collectUpstreams(ch chan<- prometheus.Metric, pool string, upstreams []goba
 		for b, bound := range gobalance.FirstByteBounds {
 			buckets[bound.Seconds()] = u.FirstByte.Cumulative[b]
 		}
-		ch <- prometheus.MustNewConstHistogram(firstByteDesc, u.FirstByte.Count, u.FirstByte.Sum.Seconds(), buckets, pool, u.Address)
+		ch <- prometheus.MustNewConstHistogram(firstByteDesc, u.FirstByte.Count, u.FirstByte.Sum.Seconds(), buckets, valid([]string{pool, u.Address})...)
 	}
 }
 
 func gauge(ch chan<- prometheus.Metric, d *prometheus.Desc, value float64, labels ...string) {
-	ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+	ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, valid(labels)...)
 }
 
 func counter(ch chan<- prometheus.Metric, d *prometheus.Desc, value uint64, labels ...string) {
-	ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(value), labels...)
+	ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(value), valid(labels)...)
+}
+
+// valid makes labels of texts that may not be UTF-8: an address comes from any
+// source of upstreams, and an invalid label would end the process.
+func valid(labels []string) []string {
+	for i := range labels {
+		labels[i] = strings.ToValidUTF8(labels[i], "\uFFFD")
+	}
+	return labels
 }
 
 func one(is bool) float64 {

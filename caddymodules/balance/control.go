@@ -27,14 +27,19 @@ const kind = "pools"
 type snapshot struct {
 	Name string `json:"name"`
 	balance.Snapshot
-	// Retries counts second and later attempts, RetriesDenied those that the
-	// budget did not allow.
+	// Retries counts second and later attempts, RetriesDenied the requests that
+	// the budget did not allow another one.
 	Retries       uint64 `json:"retries"`
 	RetriesDenied uint64 `json:"retries_denied"`
 }
 
 // Snapshot implements livestate.View.
-func (p *Policy) Snapshot() any {
+func (p *Policy) Snapshot() any { return p.snapshot() }
+
+func (p *Policy) snapshot() snapshot {
+	if p.dynamic {
+		p.balancer.Adopt()
+	}
 	return snapshot{
 		Name:          p.Name,
 		Snapshot:      p.balancer.Snapshot(),
@@ -43,13 +48,13 @@ func (p *Policy) Snapshot() any {
 	}
 }
 
-// command is an operator's decision about an upstream. A field that is absent
-// leaves what was decided before; weight null takes the decision back.
+// command is an operator's decision about an upstream. What it does not name stays
+// as it was decided before; weight null takes that decision back.
 type command struct {
 	Drain  *bool           `json:"drain"`
 	Weight json.RawMessage `json:"weight"`
-	// TTL is how long the decision holds, as in "5m"; absent means until it is
-	// taken back or the configured weight changes.
+	// TTL is how long what the command decides holds, as in "5m"; absent means
+	// until it is taken back or, for a weight, the configured one changes.
 	TTL string `json:"ttl"`
 }
 
@@ -58,111 +63,154 @@ func (p *Policy) Control(path []string, body []byte) (any, error) {
 	if len(path) != 2 || path[0] != "upstreams" {
 		return nil, fmt.Errorf("%w: a decision is about upstreams/<address>", livestate.ErrNotFound)
 	}
-	address := path[1]
-	configured, known := p.configuredWeight(address)
-	if !known {
-		return nil, fmt.Errorf("%w: pool %q has no upstream %q", livestate.ErrNotFound, p.Name, address)
+	if p.dynamic {
+		p.balancer.Adopt()
 	}
-	decision := p.live.Decisions()[address]
-	if decision.Configured != configured {
-		decision = balance.Decision{}
+	table, member := p.balancer.Table(), -1
+	if table != nil {
+		member = table.Index(path[1])
 	}
-	decision.Configured = configured
-	if err := amend(&decision, body, time.Now()); err != nil {
-		return nil, fmt.Errorf("%w: %w", livestate.ErrInvalid, err)
+	if member < 0 {
+		return nil, fmt.Errorf("%w: pool %q has no upstream %q", livestate.ErrNotFound, p.Name, path[1])
 	}
-	p.live.Decide(address, decision)
-	p.logger.Info("operator's decision", zap.String("pool", p.Name), zap.String("upstream", address),
-		zap.Bool("drain", decision.Drain), zap.Float64p("weight", decision.Weight), zap.Time("until", decision.Until))
-	if err := p.save(); err != nil {
-		return nil, fmt.Errorf("the decision holds, but not over a restart: %w", err)
+	if err := p.live.decide(p, table.Member(member), body); err != nil {
+		return nil, err
 	}
 	for _, u := range p.balancer.Snapshot().Upstreams {
-		if u.Address == address {
+		if u.Address == path[1] {
 			return u, nil
 		}
 	}
-	return nil, fmt.Errorf("%w: upstream %q has just left", livestate.ErrNotFound, address)
+	return nil, fmt.Errorf("%w: upstream %q has just left", livestate.ErrNotFound, path[1])
 }
 
-// amend changes d as the JSON command in body says.
-func amend(d *balance.Decision, body []byte, now time.Time) error {
-	var c command
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&c); err != nil {
-		return fmt.Errorf("the body must be an object such as {\"drain\":true} or {\"weight\":2,\"ttl\":\"5m\"}: %w", err)
+// decide carries out the command in body and stores what comes of it.
+func (l *livePool) decide(p *Policy, m balance.Member, body []byte) error {
+	l.deciding.Lock()
+	defer l.deciding.Unlock()
+	now := time.Now()
+	decision, err := amend(l.Decision(m, now), m, body, now)
+	if err != nil {
+		return fmt.Errorf("%w: %w", livestate.ErrInvalid, err)
 	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("there is something after the object")
-	}
-	if c.Drain == nil && c.Weight == nil {
-		return errors.New("neither drain nor weight is given")
-	}
-	if c.Drain != nil {
-		d.Drain = *c.Drain
-	}
-	if c.Weight != nil {
-		d.Weight = nil
-		if err := json.Unmarshal(c.Weight, &d.Weight); err != nil {
-			return fmt.Errorf("weight is neither a number nor null: %w", err)
-		}
-		if d.Weight != nil && (*d.Weight < 0 || *d.Weight > math.MaxInt32) {
-			return fmt.Errorf("weight %v is not between 0 and %d", *d.Weight, math.MaxInt32)
-		}
-	}
-	d.Until = time.Time{}
-	if c.TTL != "" {
-		ttl, err := caddy.ParseDuration(c.TTL)
-		if err != nil || ttl <= 0 {
-			return fmt.Errorf("ttl %q is not a positive duration such as 5m", c.TTL)
-		}
-		d.Until = now.Add(ttl).Round(0)
+	l.Decide(m.Address, decision)
+	p.logger.Info("operator's decision", zap.String("pool", p.Name), zap.String("upstream", m.Address), zap.Any("decision", decision))
+	if err := l.save(p); err != nil {
+		return fmt.Errorf("the decision holds, but not over a restart: %w", err)
 	}
 	return nil
 }
 
-// configuredWeight returns the weight that the configuration or the source gives
-// an upstream of the pool.
-func (p *Policy) configuredWeight(address string) (weight float64, known bool) {
-	if table := p.balancer.Table(); table != nil {
-		return table.ConfiguredWeight(address)
+// amend returns d as changed by the JSON command in body.
+func amend(d balance.Decision, m balance.Member, body []byte, now time.Time) (balance.Decision, error) {
+	var c command
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&c); err != nil {
+		return d, fmt.Errorf("the body must be an object such as {\"drain\":true} or {\"weight\":2,\"ttl\":\"5m\"}: %w", err)
 	}
-	return 0, false
-}
-
-// save stores the pool's decisions, so that they outlive a restart.
-func (p *Policy) save() error {
-	return statestore.Save(p.storage, kind, p.Name, p.live.Decisions())
-}
-
-// restore takes up the decisions that were made before the process started.
-func (p *Policy) restore() {
-	var decisions map[string]balance.Decision
-	if err := statestore.Load(p.storage, kind, p.Name, &decisions); err != nil {
-		p.logger.Warn("operator's decisions of before are not known", zap.String("pool", p.Name), zap.Error(err))
-		return
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return d, errors.New("there is something after the object")
 	}
-	p.live.Restore(decisions, time.Now())
-}
-
-// dropOldDecisions forgets decisions that were made against another configured
-// weight, so that they don't come back should the configuration. It is called when
-// requests reach the policy: a configuration that fails to load drops nothing.
-func (p *Policy) dropOldDecisions(table *balance.Table) {
-	dropped := 0
-	for address, d := range p.live.Decisions() {
-		if weight, known := table.ConfiguredWeight(address); known && weight != d.Configured {
-			p.live.Decide(address, balance.Decision{})
-			dropped++
+	if c.Drain == nil && c.Weight == nil {
+		return d, errors.New("neither drain nor weight is given")
+	}
+	var until time.Time
+	if c.TTL != "" {
+		ttl, err := caddy.ParseDuration(c.TTL)
+		if err != nil || ttl <= 0 {
+			return d, fmt.Errorf("ttl %q is not a positive duration such as 5m", c.TTL)
+		}
+		until = now.Add(ttl).Round(0)
+	}
+	if c.Drain != nil {
+		d.Drain = nil
+		if *c.Drain {
+			d.Drain = &balance.Drain{Until: until}
 		}
 	}
-	if dropped == 0 {
+	if c.Weight != nil {
+		var value *float64
+		if err := json.Unmarshal(c.Weight, &value); err != nil {
+			return d, fmt.Errorf("weight is neither a number nor null: %w", err)
+		}
+		d.Weight = nil
+		if value != nil {
+			if *value < 0 || *value > math.MaxInt32 {
+				return d, fmt.Errorf("weight %v is not between 0 and %d", *value, math.MaxInt32)
+			}
+			d.Weight = &balance.Weight{Value: *value, Until: until}
+			if !m.Advertised {
+				d.Weight.Configured = &m.Weight
+			}
+		}
+	}
+	return d, nil
+}
+
+// save stores the pool's decisions, so that they outlive a restart. If those of
+// before could not be read yet, it tries again first, lest they are lost. The
+// caller holds deciding.
+func (l *livePool) save(p *Policy) error {
+	if err := l.load(p); err != nil {
+		return err
+	}
+	return statestore.Save(p.storage, kind, p.Name, l.Decisions())
+}
+
+// load takes up the decisions that were made before the process started, once. The
+// caller holds deciding.
+func (l *livePool) load(p *Policy) error {
+	if l.restored {
+		return nil
+	}
+	var decisions map[string]balance.Decision
+	if err := statestore.Load(p.storage, kind, p.Name, &decisions); err != nil {
+		return err
+	}
+	l.Restore(decisions, time.Now())
+	l.restored = true
+	return nil
+}
+
+// restore is load for a configuration that begins: one that cannot read what was
+// decided can still serve.
+func (l *livePool) restore(p *Policy) {
+	l.deciding.Lock()
+	defer l.deciding.Unlock()
+	if err := l.load(p); err != nil {
+		p.logger.Warn("operator's decisions of before are not known", zap.String("pool", p.Name), zap.Error(err))
+	}
+}
+
+// dropOld forgets decisions that no longer hold, above all weights that were
+// decided against another configured weight, so that they don't come back should
+// the configuration. It is called when the first request reaches a policy: a
+// configuration that fails to load drops nothing. It does not use the request's
+// time.
+func (l *livePool) dropOld(p *Policy, table *balance.Table) {
+	if len(l.Decisions()) == 0 {
 		return
 	}
-	p.logger.Info("configured weights changed: operator's decisions about them end", zap.String("pool", p.Name), zap.Int("decisions", dropped))
-	go func() { // not on a request's time
-		if err := p.save(); err != nil {
+	go func() {
+		l.deciding.Lock()
+		defer l.deciding.Unlock()
+		now, dropped := time.Now(), 0
+		for address, d := range l.Decisions() {
+			member := table.Index(address)
+			if member < 0 {
+				continue
+			}
+			if left := l.Decision(table.Member(member), now); left != d {
+				l.Decide(address, left)
+				dropped++
+			}
+		}
+		if dropped == 0 {
+			return
+		}
+		p.logger.Info("decisions that hold no longer are dropped", zap.String("pool", p.Name), zap.Int("upstreams", dropped))
+		if err := l.save(p); err != nil {
 			p.logger.Warn("storing operator's decisions", zap.Error(err))
 		}
 	}()

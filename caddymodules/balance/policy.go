@@ -3,6 +3,7 @@
 package balance
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -94,51 +95,34 @@ type Policy struct {
 	MaxEjected *float64 `json:"max_ejected,omitempty"`
 
 	// RetryBudget caps retries, in the long run, to this share of first attempts,
-	// between 0 and 1, plus ten a second; -1 means no cap. It allows no retry that
-	// reverse_proxy's own settings do not ask for. Default: 0.2.
+	// between 0 and 1, plus a hundred at first and ten a second; 0 means no
+	// retries and -1 no cap. It allows no retry that reverse_proxy's own settings
+	// do not ask for. Default: 0.2.
 	RetryBudget *float64 `json:"retry_budget,omitempty"`
 
 	logger   *zap.Logger
 	storage  certmagic.Storage
-	place    string
 	failures [600]bool
 	retries  bool // whether the proxy retries at all
-	weights  map[string]float64
+	dynamic  bool
+	weights  map[string]float64 // of the static upstreams, by address
 	source   func() memberSource
 	handle   *livestate.Handle
 	live     *livePool
 	balancer *balance.Balancer
 	owned    *reverseproxy.HTTPTransport
-
 	current  atomic.Pointer[binding]
-	syncing  sync.Mutex
-	informed atomic.Int64 // when the source was last asked about members, Unix nanoseconds
+	serving  atomic.Bool
 }
 
 // livePool is the part of a policy that the registry keeps.
 type livePool struct {
 	*balance.Pool
-	restored sync.Once
-	retried  atomic.Uint64
-	denied   atomic.Uint64
-}
+	retried atomic.Uint64
+	denied  atomic.Uint64
 
-// memberSource is what a source of dynamic upstreams can implement, without
-// importing anything of weir, to tell more about an upstream than its address.
-type memberSource interface {
-	// UpstreamInfo returns the weight of the upstream at address (the Dial of what
-	// GetUpstreams returned), an id of the process behind it, and when that
-	// started; "" and the zero time if unknown. It must not block.
-	UpstreamInfo(address string) (weight float64, instance string, since time.Time, ok bool)
-}
-
-// binding ties a table to the slice of upstreams that it was made from.
-type binding struct {
-	table *balance.Table
-	// first keeps the slice's memory from being used for another slice, so equal
-	// pointers mean equal slices.
-	first **reverseproxy.Upstream
-	n     int
+	deciding sync.Mutex // held while decisions are read, changed and stored
+	restored bool       // whether those of before are known; guarded by deciding
 }
 
 // CaddyModule returns the Caddy module information.
@@ -172,10 +156,17 @@ func (p *Policy) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("lb_policy success_weighted: %w", err)
 	}
 	p.balancer = balance.NewBalancer(p.live.Pool, settings)
-	if len(proxy.Upstreams) > 0 {
+	if p.dynamic {
+		p.balancer.Adopt()
+	} else if len(proxy.Upstreams) > 0 {
 		p.balancer.Sync(p.members(proxy.Upstreams))
 	}
-	return p.tap(ctx, proxy)
+	p.live.restore(p)
+	if err := p.tap(ctx, proxy); err != nil {
+		return err
+	}
+	p.handle.Show(p)
+	return nil
 }
 
 // parent returns the nearest reverse_proxy above the module.
@@ -237,35 +228,32 @@ func setIf[T comparable](setting *T, configured T) {
 
 // describe takes from the proxy what the policy needs to know of it.
 func (p *Policy) describe(proxy *reverseproxy.Handler) error {
-	dynamic := proxy.DynamicUpstreamsRaw != nil
+	p.dynamic = proxy.DynamicUpstreamsRaw != nil
 	addresses := make([]string, len(proxy.Upstreams))
 	p.weights = make(map[string]float64, len(proxy.Upstreams))
 	total := 0.0
 	for i, u := range proxy.Upstreams {
 		addresses[i] = u.String()
-		p.weights[u.String()] = 1
+		weight := 1.0
 		if i < len(p.Weights) {
-			if w := p.Weights[i]; !(w >= 0) || math.IsInf(w, 1) {
-				return fmt.Errorf("weight %v of upstream %s is negative or no number", w, u)
-			}
-			p.weights[u.String()] = p.Weights[i]
-			total += p.Weights[i]
+			weight = p.Weights[i]
 		}
+		if !(weight >= 0) || math.IsInf(weight, 1) {
+			return fmt.Errorf("weight %v of upstream %s is negative or no number", weight, u)
+		}
+		p.weights[u.String()] += weight // an upstream that stands there twice counts twice
+		total += weight
 	}
 	switch {
 	case len(p.Weights) > 0 && len(p.Weights) != len(addresses):
 		return fmt.Errorf("%d weights for %d static upstreams; give one weight for each, or none (dynamic upstreams have the weights of their source)",
 			len(p.Weights), len(addresses))
-	case len(p.Weights) > 0 && total == 0:
+	case len(addresses) > 0 && total == 0:
 		return errors.New("all weights are 0, so no upstream would ever be used")
-	case p.Name == "" && dynamic:
+	case p.Name == "" && p.dynamic:
 		return errors.New("a name is needed with dynamic upstreams: lb_policy success_weighted { name ... }")
 	case p.Name == "":
 		p.Name = strings.Join(addresses, ",")
-	}
-	p.place = "the reverse_proxy to " + strings.Join(addresses, ", ")
-	if dynamic {
-		p.place = strings.TrimSuffix(p.place+", dynamic "+string(proxy.DynamicUpstreamsRaw), ", ")
 	}
 	p.retries = proxy.LoadBalancing != nil && (proxy.LoadBalancing.Retries > 0 || proxy.LoadBalancing.TryDuration > 0)
 	// dynamic upstreams are loaded after the policy
@@ -276,24 +264,38 @@ func (p *Policy) describe(proxy *reverseproxy.Handler) error {
 	return nil
 }
 
-// acquire takes up the live state of the pool.
+// place says where the policy stands. The configuration of a source of upstreams
+// may hold a token, so only its kind is named.
+func place(settings []byte, proxy *reverseproxy.Handler) string {
+	var upstreams []string
+	for _, u := range proxy.Upstreams {
+		upstreams = append(upstreams, u.String())
+	}
+	var source struct {
+		Name string `json:"source"`
+	}
+	if json.Unmarshal(proxy.DynamicUpstreamsRaw, &source) == nil {
+		upstreams = append(upstreams, "dynamic "+source.Name)
+	}
+	return fmt.Sprintf("the reverse_proxy to %s with %s", strings.Join(upstreams, ", "), settings)
+}
+
+// acquire takes up the live state of the pool. A pool without a name is named after
+// its upstreams, so that two of them may meet.
 func (p *Policy) acquire(ctx caddy.Context, proxy *reverseproxy.Handler) error {
 	settings, err := json.Marshal(p)
 	if err != nil {
 		return err
 	}
+	where := place(settings, proxy)
+	source := sha256.Sum256(proxy.DynamicUpstreamsRaw)
 	p.live, p.handle, err = livestate.Acquire(livestate.Default, livestate.Claim{
 		Key:           livestate.Key{Kind: kind, Name: p.Name},
 		Configuration: ctx.GetMetricsRegistry(),
-		Settings:      string(settings) + p.place,
-		Place:         p.place,
-		View:          p,
+		Settings:      where + string(source[:]),
+		Place:         where,
 	}, func() (*livePool, error) { return &livePool{Pool: balance.NewPool()}, nil })
-	if err != nil {
-		return err
-	}
-	p.live.restored.Do(p.restore)
-	return nil
+	return err
 }
 
 // tap puts the observer between the proxy and its transport. The transport is
@@ -328,100 +330,42 @@ func (p *Policy) Select(pool reverseproxy.UpstreamPool, r *http.Request, _ http.
 	if len(pool) == 0 {
 		return nil
 	}
-	table := p.table(pool)
+	b := p.bind(pool)
 	if !p.retries {
-		return pickFirst(pool, table)
+		return p.pickFirst(b, pool, r)
 	}
 	x := exchange.From(r)
 	if x.AttemptsOf(p) == 0 {
-		p.balancer.FirstAttempt()
-		return pickFirst(pool, table)
+		return p.pickFirst(b, pool, r)
 	}
-	if !p.balancer.Retry() {
-		p.live.denied.Add(1)
+	tried := func(i int) bool { return x.Tried(p, b.table.Member(i).Address) }
+	u := b.pick(pool, tried)
+	switch {
+	case u == nil:
+		return nil
+	case !p.balancer.Retry():
+		// the proxy may ask again and again until its time is up
+		if x.RefusedBy == "" {
+			x.RefusedBy = "retry_budget " + p.Name
+			p.live.denied.Add(1)
+		}
 		return nil
 	}
 	p.live.retried.Add(1)
-	available := func(i int) bool { return pool[i].Available() }
-	return at(pool, table.Pick(available, func(i int) bool { return x.Tried(p, pool[i].String()) }))
+	return u
 }
 
 // pickFirst picks for a request that was not sent to any upstream yet.
-func pickFirst(pool reverseproxy.UpstreamPool, table *balance.Table) *reverseproxy.Upstream {
-	if i := table.Next(); i >= 0 && pool[i].Available() {
-		return pool[i]
-	}
-	return at(pool, table.Pick(func(i int) bool { return pool[i].Available() }, nil))
-}
-
-func at(pool reverseproxy.UpstreamPool, i int) *reverseproxy.Upstream {
-	if i < 0 {
+func (p *Policy) pickFirst(b *binding, pool reverseproxy.UpstreamPool, r *http.Request) *reverseproxy.Upstream {
+	u := b.pick(pool, nil)
+	if u == nil {
+		exchange.From(r).RefusedBy = "pool " + p.Name
 		return nil
 	}
-	return pool[i]
-}
-
-// table returns the table for the upstreams of pool. A static pool is the same
-// slice for ever; a dynamic one is compared by its addresses.
-func (p *Policy) table(pool reverseproxy.UpstreamPool) *balance.Table {
-	b := p.current.Load()
-	if b != nil && b.first == &pool[0] && b.n == len(pool) {
-		return b.table
+	if p.retries {
+		p.balancer.FirstAttempt()
 	}
-	if b != nil && b.table.Is(len(pool), func(i int) string { return pool[i].String() }) && !p.stale() {
-		return b.table
-	}
-	return p.sync(pool)
-}
-
-// stale reports, once a second, that a source should be asked about its members.
-func (p *Policy) stale() bool {
-	if p.source() == nil {
-		return false
-	}
-	last, now := p.informed.Load(), time.Now().UnixNano()
-	return now-last > int64(time.Second) && p.informed.CompareAndSwap(last, now)
-}
-
-func (p *Policy) sync(pool reverseproxy.UpstreamPool) *balance.Table {
-	p.syncing.Lock()
-	defer p.syncing.Unlock()
-	members := p.members(pool)
-	table := p.balancer.Table()
-	first := p.current.Load() == nil
-	if table == nil || !table.Has(members) {
-		table = p.balancer.Sync(members)
-	}
-	p.current.Store(&binding{table: table, first: &pool[0], n: len(pool)})
-	if first {
-		p.dropOldDecisions(table)
-	}
-	return table
-}
-
-// members describes the upstreams of pool.
-func (p *Policy) members(pool reverseproxy.UpstreamPool) []balance.Member {
-	source := p.source()
-	members := make([]balance.Member, len(pool))
-	for i, u := range pool {
-		members[i] = balance.Member{Address: u.String(), Weight: 1}
-		if w, ok := p.weights[u.String()]; ok {
-			members[i].Weight = w
-		}
-		if i < len(p.Weights) && len(p.Weights) == len(pool) {
-			members[i].Weight = p.Weights[i] // an address may stand there twice
-		}
-		if source == nil {
-			continue
-		}
-		if weight, instance, since, ok := source.UpstreamInfo(u.String()); ok {
-			members[i].Instance, members[i].Since = instance, since
-			if weight >= 0 && !math.IsInf(weight, 1) {
-				members[i].Weight = weight
-			}
-		}
-	}
-	return members
+	return u
 }
 
 // Interface guards

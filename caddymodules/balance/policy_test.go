@@ -5,8 +5,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -20,6 +20,7 @@ import (
 	"github.com/weirproxy/weir/governance/balance"
 	"github.com/weirproxy/weir/governance/livestate"
 	"github.com/weirproxy/weir/internal/adapttest"
+	"github.com/weirproxy/weir/internal/freeport"
 )
 
 func TestCaddyfile(t *testing.T) { adapttest.Run(t, "testdata") }
@@ -37,7 +38,7 @@ lb_retry_match {
 }`
 
 func TestSharesFollowWeights(t *testing.T) {
-	listen := freePort(t)
+	listen := freeport.Address(t)
 	a, b := backend(t, answer("a")), backend(t, answer("b"))
 	serve(t, fmt.Sprintf("http://%s {\n reverse_proxy %s %s {\n lb_policy success_weighted 3 1\n}\n}", listen, a, b))
 	if shares := sharesOf(t, "http://"+listen, 40); shares["a"] != 30 || shares["b"] != 10 {
@@ -49,7 +50,7 @@ func TestSharesFollowWeights(t *testing.T) {
 }
 
 func TestFailingUpstreamLosesWeight(t *testing.T) {
-	listen := freePort(t)
+	listen := freeport.Address(t)
 	good, bad := backend(t, answer("good")), backend(t, status(500))
 	serve(t, site(listen, good+" "+bad, retry))
 	failures := 0
@@ -67,7 +68,7 @@ func TestFailingUpstreamLosesWeight(t *testing.T) {
 }
 
 func TestRetriesGoElsewhere(t *testing.T) {
-	listen := freePort(t)
+	listen := freeport.Address(t)
 	var seen atomic.Int32
 	bad := func(w http.ResponseWriter, _ *http.Request) { seen.Add(1); w.WriteHeader(404) } // no failure, but retried
 	serve(t, site(listen, backend(t, bad)+" "+backend(t, bad)+" "+backend(t, answer("good")), retry))
@@ -85,25 +86,50 @@ func TestRetriesGoElsewhere(t *testing.T) {
 }
 
 func TestRetryBudgetEndsRetries(t *testing.T) {
-	listen := freePort(t)
-	serve(t, fmt.Sprintf("http://%s {\n reverse_proxy %s %s {\n lb_policy success_weighted {\n name test\n retry_budget 0%%\n}\n%s\n}\n}",
-		listen, backend(t, status(503)), backend(t, status(503)), retry))
-	for range 120 {
-		if code, _ := get(t, "http://"+listen); code != 503 {
-			t.Fatalf("status %d, want the upstream's 503", code)
-		}
+	for share, allowed := range map[string]func(retries, denied uint64) bool{
+		"off": func(retries, denied uint64) bool { return retries == 240 && denied == 0 },
+		"0%":  func(retries, denied uint64) bool { return retries == 0 && denied == 120 },
+		// the reserve is 100, and ten a second
+		"1%": func(retries, denied uint64) bool { return retries >= 100 && retries < 200 && denied > 20 },
+	} {
+		t.Run(share, func(t *testing.T) {
+			listen := freeport.Address(t)
+			serve(t, fmt.Sprintf("http://%s {\n reverse_proxy %s %s {\n lb_policy success_weighted {\n name test\n retry_budget %s\n}\n%s\n}\n}",
+				listen, backend(t, status(503)), backend(t, status(503)), share, retry))
+			for range 120 {
+				if code, _ := get(t, "http://"+listen); code != 503 {
+					t.Fatalf("status %d, want the upstream's 503", code)
+				}
+			}
+			if p := pool(t, "test"); !allowed(p.Retries, p.RetriesDenied) {
+				t.Errorf("%d retries and %d denied", p.Retries, p.RetriesDenied)
+			}
+		})
 	}
-	p := pool(t, "test")
-	if p.RetriesDenied == 0 || p.Retries > 140 {
-		t.Errorf("%d retries and %d denied; the reserve is 100 and 10 a second", p.Retries, p.RetriesDenied)
+}
+
+// While a request waits for an upstream, asking again is no retry.
+func TestWaitingIsNoRetry(t *testing.T) {
+	listen := freeport.Address(t)
+	up := backend(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/health" {
+			w.WriteHeader(503)
+		}
+	})
+	serve(t, site(listen, up, "health_uri /health\nhealth_interval 50ms\nlb_try_duration 500ms\nlb_try_interval 5ms"))
+	time.Sleep(200 * time.Millisecond) // until it is known to be unhealthy
+	if code, _ := get(t, "http://"+listen); code != 503 {
+		t.Errorf("status %d, want 503", code)
+	}
+	if p := pool(t, "test"); p.Retries != 0 || p.RetriesDenied != 0 {
+		t.Errorf("%d retries and %d denied, want none", p.Retries, p.RetriesDenied)
 	}
 }
 
 func TestFullUpstreamsAreSkipped(t *testing.T) {
-	listen := freePort(t)
+	listen := freeport.Address(t)
 	release := make(chan struct{})
-	finish := sync.OnceFunc(func() { close(release) })
-	defer finish()
+	finish := func() { close(release) }
 	a := backend(t, func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, "a")
 		if r.URL.Path == "/stay" {
@@ -111,20 +137,21 @@ func TestFullUpstreamsAreSkipped(t *testing.T) {
 		}
 	})
 	serve(t, site(listen, a+" "+backend(t, answer("b")), "unhealthy_request_count 1"))
-	var stay sync.WaitGroup
-	defer stay.Wait()
-	for range 2 { // one of them goes to a
-		stay.Go(func() {
+	answered := make(chan struct{}, 2)
+	for range 2 { // one of them goes to a, and stays
+		go func() {
+			defer func() { answered <- struct{}{} }()
 			if res, err := client.Get("http://" + listen + "/stay"); err == nil {
 				io.Copy(io.Discard, res.Body)
 				res.Body.Close()
 			}
-		})
+		}()
 	}
-	defer finish() // before the wait
+	<-answered // the other one
+	defer func() { finish(); <-answered }()
 	for deadline := time.Now().Add(5 * time.Second); upstreamOf(t, "test", a).InFlight == 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal("no request reached a")
+			t.Fatal("no request stays at a")
 		}
 	}
 	for range 10 {
@@ -136,7 +163,7 @@ func TestFullUpstreamsAreSkipped(t *testing.T) {
 
 // forward_auth is a reverse_proxy too, and both work on the same request.
 func TestForwardAuthKeepsItsOwnAttempts(t *testing.T) {
-	listen := freePort(t)
+	listen := freeport.Address(t)
 	shared := backend(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/auth" {
 			io.WriteString(w, "shared")
@@ -169,8 +196,8 @@ func TestForwardAuthKeepsItsOwnAttempts(t *testing.T) {
 }
 
 func TestWorksAsFallbackOfAnotherPolicy(t *testing.T) {
-	listen, up := freePort(t), backend(t, answer("a"))
-	serve(t, fmt.Sprintf("http://%s {\n reverse_proxy %s %s {\n lb_policy cookie lb {\n fallback success_weighted {\n name test\n}\n}\n}\n}", listen, up, freePort(t)))
+	listen, up := freeport.Address(t), backend(t, answer("a"))
+	serve(t, fmt.Sprintf("http://%s {\n reverse_proxy %s %s {\n lb_policy cookie lb {\n fallback success_weighted {\n name test\n}\n}\n}\n}", listen, up, freeport.Address(t)))
 	req, err := http.NewRequest(http.MethodGet, "http://"+listen, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -197,7 +224,7 @@ func TestWorksAsFallbackOfAnotherPolicy(t *testing.T) {
 }
 
 func TestTwoAddressesShareOnePool(t *testing.T) {
-	one, two := freePort(t), freePort(t)
+	one, two := freeport.Address(t), freeport.Address(t)
 	up := backend(t, answer("a"))
 	serve(t, site(one+", http://"+two, up, ""))
 	get(t, "http://"+one)
@@ -206,9 +233,9 @@ func TestTwoAddressesShareOnePool(t *testing.T) {
 }
 
 func TestSameNameWithDifferentSettingsIsAnError(t *testing.T) {
-	one := site(freePort(t), "127.0.0.1:1", "")
-	err := load(t, t.TempDir(), one+strings.Replace(site(freePort(t), "127.0.0.1:2", ""), "name test", "name test\nfloor 10%", 1))
-	if !contains(err, `"test"`, "127.0.0.1:1", "127.0.0.1:2", "another name") {
+	one := site(freeport.Address(t), "127.0.0.1:1", "")
+	err := load(t, t.TempDir(), one+strings.Replace(site(freeport.Address(t), "127.0.0.1:2", ""), "name test", "name test\nfloor 10%", 1))
+	if !contains(err, `"test"`, "127.0.0.1:1", "127.0.0.1:2", `"floor":0.1`, "another name") {
 		t.Errorf("error is %v, want one that names both places", err)
 	}
 	if left := livestate.Default.List(); len(left) != 0 {
@@ -217,7 +244,7 @@ func TestSameNameWithDifferentSettingsIsAnError(t *testing.T) {
 }
 
 func TestHistorySurvivesReloads(t *testing.T) {
-	storage, listen := t.TempDir(), freePort(t)
+	storage, listen := t.TempDir(), freeport.Address(t)
 	bad, good := backend(t, status(500)), backend(t, answer("good"))
 	must := func(caddyfile string) {
 		t.Helper()
@@ -235,7 +262,7 @@ func TestHistorySurvivesReloads(t *testing.T) {
 		t.Fatalf("success rate is %v before the reload", before.SuccessRate)
 	}
 	// other settings, another upstream: still the same pool
-	must(strings.Replace(site(listen, good+" "+bad+" "+freePort(t), ""), "name test", "name test\nfloor 10%\nslow_start 1h", 1))
+	must(strings.Replace(site(listen, good+" "+bad+" "+freeport.Address(t), ""), "name test", "name test\nfloor 10%\nslow_start 1h", 1))
 	after := upstreamOf(t, "test", bad)
 	if after.SuccessRate != before.SuccessRate || after.Attempts["failed_status"] != before.Attempts["failed_status"] {
 		t.Errorf("after the reload: %+v, before: %+v", after, before)
@@ -250,9 +277,12 @@ func TestHistorySurvivesReloads(t *testing.T) {
 	if n := len(pool(t, "test").Upstreams); n != 3 {
 		t.Errorf("after a failed reload the pool shows %d upstreams, want 3", n)
 	}
-	if code, _ := get(t, "http://"+listen); code == 0 {
-		t.Error("no answer after a failed reload")
+	for range 10 {
+		if code, body := get(t, "http://"+listen); code == 200 && body == "good" {
+			return
+		}
 	}
+	t.Error("no good answer after a failed reload")
 }
 
 func (source) GetUpstreams(*http.Request) ([]*reverseproxy.Upstream, error) {
@@ -275,7 +305,7 @@ func (source) UpstreamInfo(address string) (float64, string, time.Time, bool) {
 func TestDynamicUpstreamsTellTheirWeights(t *testing.T) {
 	a, b := backend(t, answer("a")), backend(t, answer("b"))
 	sourceState.Store(&[]sourceMember{{Address: a, Weight: 3, Instance: "1"}, {Address: b, Weight: 1, Instance: "1"}})
-	listen := freePort(t)
+	listen := freeport.Address(t)
 	config := fmt.Sprintf(`{"admin":{"disabled":true,"config":{"persist":false}},"storage":{"module":"file_system","root":%q},"apps":{"http":{"servers":{"srv0":{
 		"listen":[%q],"automatic_https":{"disable":true},"routes":[{"handle":[{"handler":"reverse_proxy",
 		"dynamic_upstreams":{"source":"weir_test"},
@@ -307,8 +337,8 @@ func TestDynamicUpstreamsTellTheirWeights(t *testing.T) {
 }
 
 func TestMetrics(t *testing.T) {
-	listen := freePort(t)
-	good, bad := backend(t, answer("good")), freePort(t)
+	listen := freeport.Address(t)
+	good, bad := backend(t, answer("good")), freeport.Address(t)
 	serve(t, site(listen, good+" "+bad, retry))
 	for range 10 {
 		get(t, "http://"+listen)
@@ -360,7 +390,7 @@ func TestBadJSONConfiguration(t *testing.T) {
 }
 
 func TestDecisionsOutliveARestart(t *testing.T) {
-	storage, listen := t.TempDir(), freePort(t)
+	storage, listen := t.TempDir(), freeport.Address(t)
 	a, b := backend(t, answer("a")), backend(t, answer("b"))
 	caddyfile := func(weights string) string {
 		return fmt.Sprintf("http://%s {\n reverse_proxy %s %s {\n lb_policy success_weighted %s {\n name test\n}\n}\n}", listen, a, b, weights)
@@ -390,19 +420,80 @@ func TestDecisionsOutliveARestart(t *testing.T) {
 	stop(t) // as good as a restart: nothing is left in memory
 	must(caddyfile("1 1"))
 	wantOnly("b")
+	decide := func(body string) {
+		t.Helper()
+		held, err := livestate.Default.Get(livestate.Key{Kind: kind, Name: "test"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := held.View.(livestate.Controller).Control([]string{"upstreams", a}, []byte(body)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantA := func(want int) {
+		t.Helper()
+		if shares := sharesOf(t, "http://"+listen, 12); shares["a"] != want {
+			t.Errorf("12 requests went %v, want %d to a", shares, want)
+		}
+	}
+	decide(`{"weight":5}`)
+	wantOnly("b") // what a command does not name stays
+	decide(`{"drain":false}`)
+	wantA(10)
 	must(caddyfile("2 1")) // a changed weight wins, and the decision does not come back
-	if shares := sharesOf(t, "http://"+listen, 6); shares["a"] != 4 {
-		t.Errorf("6 requests went %v, want 4 to a", shares)
+	wantA(8)
+	for deadline := time.Now().Add(5 * time.Second); len(livePoolOf(t).Decisions()) > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the decision about another weight is kept")
+		}
 	}
 	must(caddyfile("1 1"))
-	if shares := sharesOf(t, "http://"+listen, 6); shares["a"] != 3 {
-		t.Errorf("6 requests went %v, want 3 to a", shares)
-	}
+	wantA(6)
 	stop(t)
 }
 
+func livePoolOf(t *testing.T) *livePool {
+	t.Helper()
+	held, err := livestate.Default.Get(livestate.Key{Kind: kind, Name: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return held.State.(*livePool)
+}
+
+// What is decided for a time ends with it, and does not come back with the next
+// decision.
+func TestDecisionsEnd(t *testing.T) {
+	now := time.Now()
+	m := balance.Member{Address: "a", Weight: 1}
+	command := func(d balance.Decision, body string) balance.Decision {
+		t.Helper()
+		d, err := amend(d, m, []byte(body), now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	pool := balance.NewPool()
+	pool.Decide("a", command(balance.Decision{}, `{"drain":true,"ttl":"1m"}`))
+	now = now.Add(30 * time.Second)
+	d := command(pool.Decision(m, now), `{"weight":3}`)
+	if d.Drain == nil || d.Drain.Until.IsZero() || !d.Weight.Until.IsZero() {
+		t.Errorf("a weight changed how long the drain holds: %+v", d)
+	}
+	pool.Decide("a", d)
+	now = now.Add(time.Minute)
+	if d := command(pool.Decision(m, now), `{"weight":4}`); d.Drain != nil {
+		t.Error("a drain that ended came back")
+	}
+	m.Advertised = true
+	if d := command(balance.Decision{}, `{"weight":4}`); d.Weight.Configured != nil {
+		t.Error("a decision is bound to a weight that a source tells")
+	}
+}
+
 func TestControlRefusesNonsense(t *testing.T) {
-	listen, up := freePort(t), backend(t, answer("a"))
+	listen, up := freeport.Address(t), backend(t, answer("a"))
 	serve(t, site(listen, up, ""))
 	held, err := livestate.Default.Get(livestate.Key{Kind: kind, Name: "test"})
 	if err != nil {
@@ -433,7 +524,7 @@ func TestControlRefusesNonsense(t *testing.T) {
 			t.Errorf("%v %s: error is %v, want %v", tc.path, tc.body, err, tc.want)
 		}
 	}
-	if n := len(held.State.(*livePool).Decisions()); n != 0 {
+	if n := len(livePoolOf(t).Decisions()); n != 0 {
 		t.Errorf("%d decisions were taken", n)
 	}
 	if got, err := control.Control([]string{"upstreams", up}, []byte(`{"weight":2.5,"ttl":"5m"}`)); err != nil || !strings.Contains(mustJSON(got), `"effective_weight":2.5`) {
@@ -482,13 +573,65 @@ func BenchmarkSelect(b *testing.B) {
 			},
 			"success_weighted/one_failing": func(u reverseproxy.UpstreamPool) reverseproxy.Selector {
 				p := healthy(u, func(i int) float64 { return float64(1 + i%5) })
-				p.table(u)
-				p.balancer.Begin(p.live.Upstream(u[0].String())).Answered(balance.FailedStatus)
+				p.bind(u)
+				attempt := p.balancer.Begin(p.live.Upstream(u[0].String()))
+				attempt.Answered(balance.FailedStatus)
 				return p
 			},
 			"caddy/round_robin": func(reverseproxy.UpstreamPool) reverseproxy.Selector { return new(reverseproxy.RoundRobinSelection) },
+			"success_weighted/dynamic": func(u reverseproxy.UpstreamPool) reverseproxy.Selector {
+				p := healthy(u, func(int) float64 { return 1 })
+				p.dynamic = true
+				return p
+			},
 		} {
 			b.Run(fmt.Sprintf("%s/n=%d", name, n), func(b *testing.B) { benchmarkSelect(b, n, policy) })
+		}
+	}
+}
+
+// Most picks allocate nothing, from a static pool and from a dynamic one.
+func TestSelectAllocatesNothing(t *testing.T) {
+	upstreams := reverseproxy.UpstreamPool{
+		{Host: new(reverseproxy.Host), Dial: "a:80"}, {Host: new(reverseproxy.Host), Dial: "b:80"}, {Host: new(reverseproxy.Host), Dial: "c:80"},
+	}
+	req := httptest.NewRequest(http.MethodGet, "/", nil)
+	for _, dynamic := range []bool{false, true} {
+		p := healthy(upstreams, func(i int) float64 { return float64(1 + i) })
+		p.dynamic = dynamic
+		p.Select(upstreams, req, nil)
+		if n := testing.AllocsPerRun(1000, func() { p.Select(upstreams, req, nil) }); n != 0 {
+			t.Errorf("dynamic %v: %v allocations a pick", dynamic, n)
+		}
+	}
+}
+
+// Sources may tell their upstreams in any order, and others for each request.
+func TestPoolsOfAnyOrder(t *testing.T) {
+	upstream := func(address string) *reverseproxy.Upstream {
+		return &reverseproxy.Upstream{Host: new(reverseproxy.Host), Dial: address}
+	}
+	p := healthy(nil, nil)
+	p.dynamic = true
+	picks := map[string]int{}
+	req := httptest.NewRequest(http.MethodGet, "/", nil)
+	for n := range 1200 {
+		pool := reverseproxy.UpstreamPool{upstream("a"), upstream("b")}
+		switch n % 3 {
+		case 1:
+			pool = reverseproxy.UpstreamPool{upstream("b"), upstream("a")}
+		case 2:
+			pool = reverseproxy.UpstreamPool{upstream("c"), upstream("a"), upstream("c")}
+		}
+		u := p.Select(pool, req, nil)
+		if !slices.Contains(pool, u) {
+			t.Fatalf("picked %v, which is not in the pool", u)
+		}
+		picks[u.String()]++
+	}
+	for address, want := range map[string]int{"a": 600, "b": 400, "c": 200} {
+		if got := picks[address]; got < want-100 || got > want+100 {
+			t.Errorf("%s was picked %d times, want about %d", address, got, want)
 		}
 	}
 }

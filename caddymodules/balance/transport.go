@@ -46,7 +46,7 @@ func (o *observer) RoundTrip(req *http.Request) (*http.Response, error) {
 	x.AddAttempt(o.policy, address)
 	var sent *requestBody
 	if req.Body != nil && req.Body != http.NoBody {
-		sent = &requestBody{ReadCloser: req.Body}
+		sent = &requestBody{ReadCloser: req.Body, declared: req.ContentLength}
 		req = withBody(req, sent)
 	}
 	attempt := o.policy.balancer.Begin(upstream)
@@ -76,7 +76,7 @@ func (p *Policy) classify(ctx context.Context, res *http.Response, err error, se
 	switch {
 	case errors.Is(err, context.Canceled) || errors.Is(ctx.Err(), context.Canceled):
 		return balance.Canceled
-	case sent != nil && sent.broken.Load():
+	case sent != nil && sent.unsendable.Load():
 		return balance.ClientFault
 	case errors.As(err, &dialError):
 		return balance.Refused
@@ -87,17 +87,29 @@ func (p *Policy) classify(ctx context.Context, res *http.Response, err error, se
 	}
 }
 
-// requestBody remembers whether it was the client that broke a request. The
-// transport reads it in a goroutine of its own.
+// requestBody remembers whether it was the request's body that failed, and not the
+// upstream: the client broke it, or there is nothing left of it because an earlier
+// attempt has used it up. The transport reads it in a goroutine of its own.
 type requestBody struct {
 	io.ReadCloser
-	broken atomic.Bool
+	declared   int64 // length, -1 if unknown
+	read       int64
+	unsendable atomic.Bool
 }
 
 func (b *requestBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, http.ErrBodyReadAfterClose) {
-		b.broken.Store(true)
+	b.read += int64(n)
+	switch {
+	case err == nil:
+	case errors.Is(err, io.EOF):
+		if b.read < b.declared {
+			b.unsendable.Store(true)
+		}
+	case errors.Is(err, http.ErrBodyReadAfterClose) && b.read > 0:
+		// the transport closed it because the upstream failed
+	default:
+		b.unsendable.Store(true)
 	}
 	return n, err
 }
@@ -124,7 +136,7 @@ func (b *responseBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) && !b.broken && !b.closed && b.ctx.Err() == nil {
 		b.broken = true
-		b.exchange.Outcome = balance.Truncated.String()
+		b.exchange.Outcome = "truncated"
 		b.attempt.Truncated()
 	}
 	return n, err

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/weirproxy/weir/internal/freeport"
 )
 
 // What the tap sees rests on the order in which reverse_proxy provisions its parts,
@@ -43,21 +45,24 @@ func TestTapSeesEveryOutcome(t *testing.T) {
 			}
 		}, 504, map[string]uint64{"timed_out": 1}},
 		{"broken", hijack(""), 502, map[string]uint64{"broken": 1}},
-		{"truncated", hijack("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhello"), 200, map[string]uint64{"success": 1, "truncated": 1}},
+		{"truncated", hijack("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhello"), 200, map[string]uint64{"success": 1}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			listen, up := freePort(t), backend(t, tc.handler)
+			listen, up := freeport.Address(t), backend(t, tc.handler)
 			serve(t, site(listen, up, "transport http {\n response_header_timeout 300ms\n}"))
 			if got, _ := get(t, "http://"+listen); got != tc.status {
 				t.Errorf("status %d, want %d", got, tc.status)
 			}
 			wantAttempts(t, up, tc.want)
+			if u := upstreamOf(t, "test", up); (u.Truncated == 1) != (tc.name == "truncated") {
+				t.Errorf("%d answers are truncated", u.Truncated)
+			}
 		})
 	}
 }
 
 func TestTapSeesRefusedConnections(t *testing.T) {
-	listen, up := freePort(t), freePort(t)
+	listen, up := freeport.Address(t), freeport.Address(t)
 	serve(t, site(listen, up, ""))
 	if got, _ := get(t, "http://"+listen); got != 502 {
 		t.Errorf("status %d, want 502", got)
@@ -69,7 +74,7 @@ func TestTapSeesRefusedConnections(t *testing.T) {
 }
 
 func TestClientThatLeavesIsNeutral(t *testing.T) {
-	listen := freePort(t)
+	listen := freeport.Address(t)
 	up := backend(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	serve(t, site(listen, up, ""))
 	canceledGet("http://"+listen, 100*time.Millisecond)
@@ -80,7 +85,7 @@ func TestClientThatLeavesIsNeutral(t *testing.T) {
 }
 
 func TestClientThatLeavesInTheBodyIsNeutral(t *testing.T) {
-	listen := freePort(t)
+	listen := freeport.Address(t)
 	up := backend(t, func(w http.ResponseWriter, r *http.Request) {
 		for r.Context().Err() == nil {
 			if _, err := io.WriteString(w, strings.Repeat("x", 1<<16)); err != nil {
@@ -94,7 +99,7 @@ func TestClientThatLeavesInTheBodyIsNeutral(t *testing.T) {
 }
 
 func TestClientsBrokenBodyIsNeutral(t *testing.T) {
-	listen := freePort(t)
+	listen := freeport.Address(t)
 	up := backend(t, func(_ http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) })
 	serve(t, site(listen, up, ""))
 	conn, err := net.Dial("tcp", listen)
@@ -113,7 +118,7 @@ func TestClientsBrokenBodyIsNeutral(t *testing.T) {
 }
 
 func TestUpgradedConnectionsPass(t *testing.T) {
-	listen, up := freePort(t), backend(t, upgrade)
+	listen, up := freeport.Address(t), backend(t, upgrade)
 	serve(t, site(listen, up, ""))
 	conn, reader := dialUpgrade(t, listen)
 	for range 3 {
@@ -127,7 +132,7 @@ func TestUpgradedConnectionsPass(t *testing.T) {
 
 func TestStreamsPassAtOnce(t *testing.T) {
 	release := make(chan struct{})
-	listen := freePort(t)
+	listen := freeport.Address(t)
 	up := backend(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
 		io.WriteString(w, "data: 1\n\n")
@@ -152,7 +157,7 @@ func TestStreamsPassAtOnce(t *testing.T) {
 
 func TestActiveHealthChecksAreNoAttempts(t *testing.T) {
 	probes := make(chan struct{}, 100)
-	listen := freePort(t)
+	listen := freeport.Address(t)
 	up := backend(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/health" {
 			select {
@@ -181,7 +186,7 @@ func TestActiveHealthChecksAreNoAttempts(t *testing.T) {
 func TestHTTPSUpstreamsGetTheirHost(t *testing.T) {
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.Host) }))
 	t.Cleanup(server.Close)
-	listen, up := freePort(t), server.Listener.Addr().String()
+	listen, up := freeport.Address(t), server.Listener.Addr().String()
 	serve(t, site(listen, "https://"+up, "transport http {\n tls_insecure_skip_verify\n}"))
 	if code, host := get(t, "http://"+listen); code != 200 || host != up {
 		t.Errorf("status %d with host %q, want 200 with %q", code, host, up)
@@ -195,7 +200,7 @@ func TestH2CUpstreams(t *testing.T) {
 	server.Config.Protocols.SetUnencryptedHTTP2(true)
 	server.Start()
 	t.Cleanup(server.Close)
-	listen, up := freePort(t), server.Listener.Addr().String()
+	listen, up := freeport.Address(t), server.Listener.Addr().String()
 	serve(t, site(listen, "h2c://"+up, ""))
 	if code, proto := get(t, "http://"+listen); code != 200 || proto != "HTTP/2.0" {
 		t.Errorf("status %d over %q, want 200 over HTTP/2.0", code, proto)
@@ -213,7 +218,7 @@ func TestFastCGIUpstreams(t *testing.T) {
 		body, _ := io.ReadAll(r.Body)
 		fmt.Fprintf(w, "%s %s", r.Method, body)
 	}))
-	listen, up := freePort(t), listener.Addr().String()
+	listen, up := freeport.Address(t), listener.Addr().String()
 	serve(t, site(listen, up, "transport fastcgi {\n root /srv\n}"))
 	// FastCGI needs to know the length of a body: the proxy buffers it because the
 	// transport says so, through the tap
@@ -226,4 +231,51 @@ func TestFastCGIUpstreams(t *testing.T) {
 		t.Errorf("got %d %q", res.StatusCode, body)
 	}
 	wantAttempts(t, up, map[string]uint64{"success": 1})
+}
+
+// A request whose body an earlier attempt used up cannot be sent again; that is
+// nothing against the upstream it was to be sent to.
+func TestUsedUpBodyIsNeutral(t *testing.T) {
+	listen := freeport.Address(t)
+	bad := backend(t, func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		w.WriteHeader(503)
+	})
+	good := backend(t, func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) })
+	serve(t, site(listen, bad+" "+good, "lb_retries 1\nlb_retry_match {\n method PUT\n expression `{rp.status_code} in [503]`\n}"))
+	for range 8 {
+		req, err := http.NewRequest(http.MethodPut, "http://"+listen, strings.NewReader("hello"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.Copy(io.Discard, res.Body)
+		res.Body.Close()
+	}
+	u := upstreamOf(t, "test", good)
+	if u.SuccessRate != 1 || u.Attempts["client_fault"] == 0 {
+		t.Errorf("success rate is %v after %v, want 1 and bodies that could not be sent", u.SuccessRate, u.Attempts)
+	}
+}
+
+// An upstream that breaks off in the middle of a client's body is to blame.
+func TestBrokenUploadIsTheUpstreams(t *testing.T) {
+	listen := freeport.Address(t)
+	up := backend(t, func(w http.ResponseWriter, r *http.Request) {
+		io.CopyN(io.Discard, r.Body, 1000)
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err == nil {
+			conn.(*net.TCPConn).SetLinger(0)
+			conn.Close()
+		}
+	})
+	serve(t, site(listen, up, ""))
+	res, err := client.Post("http://"+listen, "text/plain", strings.NewReader(strings.Repeat("x", 8<<20)))
+	if err == nil {
+		res.Body.Close()
+	}
+	wantAttempts(t, up, map[string]uint64{"broken": 1})
 }

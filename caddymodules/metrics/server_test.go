@@ -29,6 +29,7 @@ import (
 
 	"github.com/weirproxy/weir/internal/adapttest"
 	"github.com/weirproxy/weir/internal/exchange"
+	"github.com/weirproxy/weir/internal/freeport"
 	"github.com/weirproxy/weir/internal/problem"
 )
 
@@ -104,12 +105,7 @@ type gateway struct {
 // site, metrics.test.
 func start(t *testing.T, sites string) *gateway {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := listener.Addr().String()
-	listener.Close()
+	addr := freeport.Address(t)
 	g := &gateway{t: t, addr: addr, dir: t.TempDir()}
 	g.client = &http.Client{
 		Timeout: 10 * time.Second,

@@ -15,10 +15,11 @@
 //
 // A refused connection, or several failures in a row, ejects an upstream at once,
 // whatever its rate, for a second first and up to half a minute when it keeps
-// failing. An ejected upstream comes back unproven: it gets the floor, one attempt
-// at a time, until one succeeds. So a dead upstream costs at most the floor's
-// share of requests at any rate of traffic. Never more than a set part of a pool
-// is ejected; ejections beyond that are ignored, which is called panic.
+// failing. An ejected upstream comes back on probation: it gets the floor's share,
+// one attempt at a time, until one succeeds. So a dead upstream costs at most that
+// share of requests, at any rate of traffic and whatever its weight. Never more
+// than a set part of a pool is ejected; the rest is on probation at once. That, and
+// nobody being proven, is called panic.
 //
 // A Pool holds what was learnt about upstreams and is shared by all Balancers of
 // its name; a Balancer has settings and is what picks.
@@ -46,19 +47,17 @@ const (
 	TimedOut
 	// Broken means that the connection broke before the answer's headers.
 	Broken
-	// Truncated means that the connection broke within the answer's body; it
-	// follows a Success or FailedStatus of the same attempt.
-	Truncated
 	// Canceled means that the client left: neutral.
 	Canceled
-	// ClientFault means that the client's request body broke: neutral.
+	// ClientFault means that the request's body could not be sent, because the
+	// client broke it or an earlier attempt used it up: neutral.
 	ClientFault
 
 	outcomes = iota
 )
 
 var outcomeNames = [outcomes]string{
-	"success", "failed_status", "refused", "timed_out", "broken", "truncated", "canceled", "client_fault",
+	"success", "failed_status", "refused", "timed_out", "broken", "canceled", "client_fault",
 }
 
 // String returns the outcome as it appears in metrics and logs.
@@ -75,8 +74,7 @@ func (o Outcome) Failure() bool { return o != Success && !o.Neutral() }
 // Neutral reports whether the outcome says nothing about the upstream.
 func (o Outcome) Neutral() bool { return o == Canceled || o == ClientFault }
 
-// Settings are a Balancer's. The zero value means no slow start, no ejections and
-// no limit on retries; see DefaultSettings.
+// Settings are a Balancer's; begin with DefaultSettings.
 type Settings struct {
 	// Alpha is the weight of the latest attempt in the success rate, in (0,1].
 	Alpha float64
@@ -100,8 +98,9 @@ type Settings struct {
 	// MaxEjected is the largest part of a pool that ejections take out, in [0,1];
 	// at least one upstream stays.
 	MaxEjected float64
-	// RetryBudget caps retries to this share of first attempts, in [0,1], beyond a
-	// reserve for little traffic; negative means no cap.
+	// RetryBudget caps retries to this share of first attempts, in (0,1], beyond a
+	// reserve of a hundred and ten a second for little traffic. 0 means no
+	// retries, negative means no cap.
 	RetryBudget float64
 }
 

@@ -47,6 +47,12 @@ func (b *bench) try(i int, o Outcome) {
 	attempt.End()
 }
 
+// sync gives the balancer other members once the old ones may be forgotten.
+func (b *bench) sync(members ...Member) {
+	time.Sleep(absence)
+	b.table = b.balancer.Sync(members)
+}
+
 // request makes an attempt for each pick until one succeeds or attempts are used
 // up, and reports whether the client sees a success.
 func (b *bench) request(attempts int, outcome func(i int) Outcome) bool {
@@ -81,7 +87,7 @@ func (b *bench) upstream(i int) UpstreamSnapshot {
 func (b *bench) wantWeight(i int, want float64) {
 	b.t.Helper()
 	if got := b.upstream(i).EffectiveWeight; math.Abs(got-want) > 0.005 {
-		b.t.Errorf("effective weight of %s is %.3f, want %.3f", b.table.Address(i), got, want)
+		b.t.Errorf("effective weight of %s is %.3f, want %.3f", b.table.Member(i).Address, got, want)
 	}
 }
 
@@ -336,12 +342,7 @@ func TestNeverMoreThanHalfIsEjected(t *testing.T) {
 		members, most int
 	}{{1, 0}, {2, 1}, {3, 1}, {4, 2}, {5, 2}} {
 		synctest.Test(t, func(t *testing.T) {
-			b := newBench(t, DefaultSettings(), members(make([]float64, tc.members)...)...)
-			weights := make([]Member, tc.members)
-			for i := range weights {
-				weights[i] = Member{Address: b.table.Address(i), Weight: 1}
-			}
-			b.table = b.balancer.Sync(weights)
+			b := newBench(t, DefaultSettings(), members([]float64{1, 1, 1, 1, 1}[:tc.members]...)...)
 			for i := range tc.members {
 				b.try(i, Refused)
 			}
@@ -465,7 +466,7 @@ func TestSlowStartWhenAllAreNew(t *testing.T) {
 	s.SlowStart = 30 * time.Second
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, s, members(1, 1)...)
-		b.table = b.balancer.Sync([]Member{{Address: "x", Weight: 2}, {Address: "y", Weight: 1}})
+		b.sync(Member{Address: "x", Weight: 2}, Member{Address: "y", Weight: 1})
 		b.wantWeight(0, 2)
 		b.wantWeight(1, 1)
 		time.Sleep(10 * time.Second)
@@ -523,7 +524,7 @@ func TestForgottenAfterAnHour(t *testing.T) {
 			time.Sleep(time.Minute)
 			b.balancer.Sync([]Member{{Address: "a", Weight: 1}, {Address: string(rune(1000 + n)), Weight: 1}})
 		}
-		if n := b.pool.Members(); n > 63 {
+		if n := len(*b.pool.upstreams.Load()); n > 63 {
 			t.Errorf("%d histories are kept, want those of the last hour", n)
 		}
 		if b.pool.Upstream("a") == nil {
@@ -535,9 +536,9 @@ func TestForgottenAfterAnHour(t *testing.T) {
 func TestDecisions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, DefaultSettings(), members(1, 3)...)
-		two := 2.0
-		b.pool.Decide("a", Decision{Weight: &two, Configured: 1, Until: time.Now().Add(time.Minute)})
-		b.pool.Decide("b", Decision{Drain: true, Configured: 3})
+		one := 1.0
+		b.pool.Decide("a", Decision{Weight: &Weight{Value: 2, Configured: &one, Until: time.Now().Add(time.Minute)}})
+		b.pool.Decide("b", Decision{Drain: new(Drain)})
 		b.wantWeight(0, 2)
 		b.wantWeight(1, 0)
 		for range 10 {
@@ -550,13 +551,47 @@ func TestDecisions(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		b.wantWeight(0, 1)
-		// another configured weight wins over the decision
-		b.table = b.balancer.Sync(members(1, 4))
+		// another configured weight wins over a decided one, not over a drain
+		b.pool.Decide("a", Decision{Weight: &Weight{Value: 2, Configured: &one}})
+		b.wantWeight(0, 2)
+		b.table = b.balancer.Sync(members(5, 4))
+		b.wantWeight(0, 5)
+		b.wantWeight(1, 0)
+		b.pool.Decide("b", Decision{})
 		b.wantWeight(1, 4)
-		b.pool.Decide("b", Decision{Configured: 4})
 		if n := len(b.pool.Decisions()); n != 1 {
 			t.Errorf("%d decisions are left, want 1", n)
 		}
+	})
+}
+
+// A source changes weights all the time; that is no change of the configuration.
+func TestDecisionsHoldAgainstAdvertisedWeights(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, DefaultSettings(), Member{Address: "a", Weight: 3, Advertised: true}, Member{Address: "b", Weight: 1, Advertised: true})
+		b.pool.Decide("a", Decision{Weight: &Weight{Value: 7}})
+		b.pool.Decide("b", Decision{Drain: new(Drain)})
+		b.table = b.balancer.Sync([]Member{{Address: "a", Weight: 2.9, Advertised: true}, {Address: "b", Weight: 0.5, Advertised: true}})
+		b.wantWeight(0, 7)
+		b.wantWeight(1, 0)
+	})
+}
+
+func TestRestoredDecisions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, DefaultSettings(), members(1, 1, 1)...)
+		now := time.Now()
+		b.pool.Decide("b", Decision{Weight: &Weight{Value: 4}})
+		b.pool.Restore(map[string]Decision{
+			"a": {Drain: &Drain{Until: now}, Weight: &Weight{Value: 2}}, // the drain has ended
+			"b": {Weight: &Weight{Value: 9}},                            // decided anew since
+			"c": {Drain: &Drain{Until: now.Add(time.Minute)}},
+		}, now)
+		b.wantWeight(0, 2)
+		b.wantWeight(1, 4)
+		b.wantWeight(2, 0)
+		time.Sleep(time.Minute)
+		b.wantWeight(2, 1)
 	})
 }
 
@@ -581,6 +616,15 @@ func TestRetryBudget(t *testing.T) {
 		time.Sleep(time.Second)
 		if n := spend(); n != 10 {
 			t.Errorf("a second without traffic earns %d retries, want 10", n)
+		}
+		for _, tc := range []struct {
+			share float64
+			want  int
+		}{{0, 0}, {-1, 10_000}} {
+			b.balancer.settings.RetryBudget = tc.share
+			if n := spend(); n != tc.want {
+				t.Errorf("a budget of %v allows %d retries, want %d", tc.share, n, tc.want)
+			}
 		}
 	})
 }
@@ -641,36 +685,212 @@ func TestPickIsAlwaysPossible(t *testing.T) {
 	})
 }
 
-// What clients see of an upstream that dies and stays dead, by rate of requests.
-// Without retries a dead upstream must not cost more than the floor's share once
-// it has been ejected, at any rate; the naive probe at the end of each ejection
-// would cost every third request at one in ten seconds.
+// die sends requests at a rate for as long as given to a pool in which the members
+// of dead refuse connections, and returns how many were sent and failed.
+func (b *bench) die(rate float64, lasts time.Duration, attempts int, dead map[int]bool) (requests, failures, early int) {
+	requests = int(rate * lasts.Seconds())
+	for k := range requests {
+		time.Sleep(time.Duration(float64(time.Second) / rate))
+		ok := b.request(attempts, func(i int) Outcome {
+			if dead[i] {
+				return Refused
+			}
+			return Success
+		})
+		if !ok {
+			failures++
+			if float64(k)/rate < 10 {
+				early++
+			}
+		}
+	}
+	return requests, failures, early
+}
+
+// What clients see of upstreams that die and stay dead, by rate of requests. Without
+// retries a dead upstream must not cost more than the floor's share once it has been
+// ejected, at any rate and whatever its weight; the naive probe at the end of each
+// ejection would cost every third request at one in ten seconds. With retries
+// nothing fails while the retries reach a good one.
 func TestFailuresThatClientsSee(t *testing.T) {
-	t.Log("| requests/s | pool | retries | requests | failures | in the first 10 s |")
+	pools := []struct {
+		weights []float64
+		dead    map[int]bool
+	}{
+		{[]float64{1, 1}, map[int]bool{0: true}},
+		{[]float64{1, 1, 1}, map[int]bool{0: true}},
+		{[]float64{100, 1}, map[int]bool{0: true}},
+		{[]float64{1, 1, 1}, map[int]bool{0: true, 1: true}},
+		{[]float64{1, 1, 1, 1, 1}, map[int]bool{0: true, 2: true, 4: true}},
+	}
+	t.Log("| requests/s | weights | dead | retries | requests | failures | in the first 10 s |")
 	for _, rate := range []float64{0.1, 1, 10, 100} {
-		for _, n := range []int{2, 3} {
-			for _, attempts := range []int{1, 3} {
+		for _, pool := range pools {
+			for _, attempts := range []int{1, 4} {
 				synctest.Test(t, func(t *testing.T) {
-					b := newBench(t, DefaultSettings(), members([]float64{1, 1, 1}[:n]...)...)
-					requests := int(rate * 600)
-					failures, early := 0, 0
-					for k := range requests {
-						time.Sleep(time.Duration(float64(time.Second) / rate))
-						if !b.request(attempts, func(i int) Outcome { return []Outcome{Refused, Success, Success}[i] }) {
-							failures++
-							if float64(k)/rate < 10 {
-								early++
-							}
-						}
-					}
-					t.Logf("| %v | %d | %v | %d | %d | %d |", rate, n, attempts > 1, requests, failures, early)
-					if most := 3 + int(0.05*float64(requests)); failures > most || attempts > 1 && failures > 0 {
-						t.Errorf("%d failures, want at most %d and with retries none", failures, most)
+					b := newBench(t, DefaultSettings(), members(pool.weights...)...)
+					requests, failures, early := b.die(rate, min(10*time.Minute, time.Duration(12000/rate)*time.Second), attempts, pool.dead)
+					t.Logf("| %v | %v | %d | %v | %d | %d | %d |", rate, pool.weights, len(pool.dead), attempts > 1, requests, failures, early)
+					dead := float64(len(pool.dead))
+					if most := 1 + 2*dead + 0.05*dead*float64(requests); float64(failures) > most || attempts > 1 && failures > 0 {
+						t.Errorf("%d failures, want at most %.0f and with retries none", failures, most)
 					}
 				})
 			}
 		}
 	}
+}
+
+// When all were dead and one recovers, it is found at once, whichever it is and
+// however long the ejections have become.
+func TestOneOfAllRecovers(t *testing.T) {
+	for _, rate := range []float64{0.1, 1, 10, 100} {
+		for n := 1; n <= 4; n++ {
+			for recovered := range n {
+				synctest.Test(t, func(t *testing.T) {
+					b := newBench(t, DefaultSettings(), members([]float64{1, 1, 1, 1}[:n]...)...)
+					dead := map[int]bool{0: true, 1: true, 2: true, 3: true}
+					b.die(rate, time.Minute, 1, dead)
+					delete(dead, recovered)
+					_, failures, _ := b.die(rate, 100*time.Duration(float64(time.Second)/rate), 1, dead)
+					if failures > 2*n+8 {
+						t.Errorf("%v/s, member %d of %d: %d of 100 requests failed after it recovered", rate, recovered, n, failures)
+					}
+				})
+			}
+		}
+	}
+}
+
+// An upstream whose every answer breaks off is as bad as one that fails.
+func TestTruncatedAnswersEject(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, DefaultSettings(), members(1, 1)...)
+		truncate := func() {
+			a := b.balancer.Begin(b.table.upstreams[0])
+			a.Answered(Success)
+			a.Truncated()
+			a.End()
+		}
+		truncate()
+		time.Sleep(time.Second)
+		if u := b.upstream(0); u.SuccessRate != 0.9 || u.FailuresInARow != 1 || u.Truncated != 1 || u.Attempts["success"] != 1 {
+			t.Errorf("after one: %+v", u)
+		}
+		for range 4 {
+			truncate()
+		}
+		if s := b.upstream(0).State; s != "ejected" {
+			t.Fatalf("state after five is %s, want ejected", s)
+		}
+		time.Sleep(time.Second)
+		truncate() // the probe
+		if u := b.upstream(0); u.State != "ejected" || u.EjectedFor != 2 {
+			t.Errorf("after a probe that broke off: %s for %v s, want ejected for 2", u.State, u.EjectedFor)
+		}
+		time.Sleep(2 * time.Second)
+		b.try(0, Success)
+		if s := b.upstream(0).State; s != "in" {
+			t.Errorf("state after a whole answer is %s, want in", s)
+		}
+	})
+}
+
+// A source that tells other members in turn must not starve any of them.
+func TestAlternatingMembers(t *testing.T) {
+	s := DefaultSettings()
+	s.SlowStart = 30 * time.Second
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, s, members(1, 1)...)
+		picks := map[string]int{}
+		for n := range 1200 {
+			told := []Member{{Address: "a", Weight: 1}, {Address: "b", Weight: 1}}
+			if n%2 == 1 {
+				told = []Member{{Address: "c", Weight: 1}, {Address: "a", Weight: 1}, {Address: "d", Weight: 1}}
+			}
+			b.table = b.balancer.Sync(told)
+			i := b.table.Draw(func(i int) bool {
+				for _, m := range told {
+					if m.Address == b.table.Member(i).Address {
+						return true
+					}
+				}
+				return false
+			}, nil)
+			picks[b.table.Member(i).Address]++
+			time.Sleep(100 * time.Millisecond)
+		}
+		for _, address := range []string{"a", "b", "c", "d"} {
+			if want := map[string]int{"a": 500, "b": 300, "c": 200, "d": 200}[address]; picks[address] < want-80 || picks[address] > want+80 {
+				t.Errorf("%s was picked %d times of 1200, want about %d", address, picks[address], want)
+			}
+		}
+		if ramp := b.upstream(b.table.Index("c")).Ramp; ramp != 1 {
+			t.Errorf("after two minutes c's ramp is %v, want 1", ramp)
+		}
+	})
+}
+
+// The order in which a source tells its members is not theirs.
+func TestOrderOfMembersDoesNotMatter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, DefaultSettings(), members(1, 2, 3)...)
+		m := members(1, 2, 3)
+		if b.balancer.Sync([]Member{m[2], m[0], m[1]}) != b.table {
+			t.Error("another order made another table")
+		}
+	})
+}
+
+// What is closed holds nothing, even if a request that was under way comes back to
+// it with other members.
+func TestClosedBalancerHoldsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, DefaultSettings(), members(1, 1)...)
+		b.balancer.Close()
+		b.balancer.Close()
+		b.sync(members(1, 1, 1)...)
+		if i := b.pick(); i < 0 {
+			t.Error("a closed balancer does not pick")
+		}
+		b.try(2, Refused)
+		b.balancer.Adopt()
+		if b.pool.held != 0 || b.pool.Upstream("c") != nil {
+			t.Errorf("%d members are held by a closed balancer", b.pool.held)
+		}
+	})
+}
+
+// Balancers of one pool know what any of them learnt.
+func TestAdopt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, DefaultSettings(), members(1, 1)...)
+		idle := NewBalancer(b.pool, DefaultSettings())
+		idle.Adopt()
+		if n := len(idle.Snapshot().Upstreams); n != 2 {
+			t.Errorf("it knows %d members, want 2", n)
+		}
+		b.sync(Member{Address: "x", Weight: 1})
+		idle.Adopt()
+		if s := idle.Snapshot(); len(s.Upstreams) != 1 || s.Upstreams[0].Address != "x" {
+			t.Errorf("it knows %+v, want x", s.Upstreams)
+		}
+		idle.Close()
+		b.balancer.Close()
+		if b.pool.held != 0 {
+			t.Errorf("%d members are held", b.pool.held)
+		}
+	})
+}
+
+func TestSinceInTheFuture(t *testing.T) {
+	s := DefaultSettings()
+	s.SlowStart = 30 * time.Second
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, s, Member{Address: "a", Weight: 1}, Member{Address: "b", Weight: 1, Since: time.Now().Add(time.Hour)})
+		time.Sleep(15 * time.Second)
+		b.wantWeight(1, 0.5)
+	})
 }
 
 // An upstream that failed and was healed is back at nine tenths of its share within

@@ -4,8 +4,15 @@ package balance
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
+
+// absence is how long a member that a source does not tell any more stays in the
+// table. Sources differ from request to request (a fallback, a filter, two that
+// take turns); throwing members out each time would forget their place in the
+// rotation and start their ramp anew.
+const absence = 10 * time.Second
 
 // Member is an upstream as the configuration or a discovery source describes it.
 type Member struct {
@@ -13,6 +20,9 @@ type Member struct {
 	Address string
 	// Weight is the configured weight; 0 keeps the upstream out.
 	Weight float64
+	// Advertised tells that the weight comes from a source, which may change it
+	// at any time, and not from the configuration.
+	Advertised bool
 	// Instance identifies the process behind the address, if that is known: when
 	// it changes, the history of the address starts over.
 	Instance string
@@ -20,13 +30,19 @@ type Member struct {
 	Since time.Time
 }
 
+func (m Member) equal(o Member) bool {
+	return m.Address == o.Address && m.Weight == o.Weight && m.Advertised == o.Advertised &&
+		m.Instance == o.Instance && m.Since.Equal(o.Since)
+}
+
 // Balancer picks among the members of a pool by its own settings.
 type Balancer struct {
 	pool     *Pool
 	settings Settings
+	table    atomic.Pointer[Table]
 
-	mu    sync.Mutex
-	table *Table
+	mu     sync.Mutex // held while the table changes
+	closed bool
 }
 
 // NewBalancer returns a Balancer without members. settings must be valid.
@@ -34,46 +50,66 @@ func NewBalancer(pool *Pool, settings Settings) *Balancer {
 	return &Balancer{pool: pool, settings: settings}
 }
 
-// Pool is the pool that the balancer picks from.
-func (b *Balancer) Pool() *Pool { return b.pool }
-
-// Sync makes members the ones to pick from and returns the table to pick with.
-// Upstreams that stay keep their history and their place in the rotation.
+// Sync makes members, which must have different addresses, the ones to pick from
+// and returns the table to pick with. Members that stay keep their history and
+// their place; one that was there a moment ago stays for that long.
 func (b *Balancer) Sync(members []Member) *Table {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
-	old := b.table
-	b.table = newTable(b, members, old, now)
+	old := b.table.Load()
+	if old != nil {
+		members = old.merge(members, now)
+		if old.has(members) {
+			return old
+		}
+	}
+	t := newTable(b, members, old, now)
+	b.table.Store(t)
+	if old != nil && !b.closed {
+		b.pool.leave(old.upstreams, now)
+	}
+	return t
+}
+
+// Adopt takes over the members that the pool's balancers learnt of last, so that
+// one which has had no request yet, or none for long, knows them too. It is of use
+// where a source tells the members; those of a configuration are its own.
+func (b *Balancer) Adopt() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	members, now := b.pool.Members(), time.Now()
+	old := b.table.Load()
+	if b.closed || len(members) == 0 || old != nil && old.has(members) {
+		return
+	}
+	b.table.Store(newTable(b, members, old, now))
 	if old != nil {
 		b.pool.leave(old.upstreams, now)
 	}
-	return b.table
 }
 
 // Close gives up the members. The balancer can still pick for requests that are
-// under way.
+// under way, also among other members.
 func (b *Balancer) Close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.table != nil {
-		b.pool.leave(b.table.upstreams, time.Now())
+	if t := b.table.Load(); t != nil && !b.closed {
+		b.pool.leave(t.upstreams, time.Now())
 	}
-	b.table = nil
+	b.closed = true
 }
 
 // Table returns the table of the latest Sync, or nil.
-func (b *Balancer) Table() *Table {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.table
-}
+func (b *Balancer) Table() *Table { return b.table.Load() }
 
 // Attempt is one try to get an answer from an upstream.
 type Attempt struct {
 	balancer *Balancer
 	upstream *Upstream
 	start    time.Time
+	outcome  Outcome
+	change   change
 }
 
 // Begin notes that a request is sent to u.
@@ -83,33 +119,37 @@ func (b *Balancer) Begin(u *Upstream) Attempt {
 }
 
 // Answered notes the outcome of the attempt when its headers have come or it has
-// failed, and reports how long that took.
-func (a Attempt) Answered(o Outcome) time.Duration {
+// failed.
+func (a *Attempt) Answered(o Outcome) {
 	now := time.Now()
-	took := now.Sub(a.start)
 	if o == Success || o == FailedStatus {
-		a.upstream.firstByte.observe(took)
+		a.upstream.firstByte.observe(now.Sub(a.start))
 	}
-	a.balancer.record(a.upstream, o, a.start, now)
-	return took
+	a.outcome = o
+	a.change = a.upstream.record(o, a.start, now, &a.balancer.settings)
+	a.balancer.follow(a.change, o.Failure())
 }
 
-// Truncated notes that the answer's body broke after Answered.
-func (a Attempt) Truncated() {
-	a.balancer.record(a.upstream, Truncated, a.start, time.Now())
+// Truncated notes that the answer's body broke off after Answered: what was
+// recorded as a success was none.
+func (a *Attempt) Truncated() {
+	a.upstream.truncated.Add(1)
+	if a.outcome == Success {
+		a.balancer.follow(a.upstream.truncate(a.change, a.start, time.Now(), &a.balancer.settings), true)
+	}
 }
 
 // End notes that the answer has been passed on, or will not come.
-func (a Attempt) End() { a.upstream.inFlight.Add(-1) }
+func (a *Attempt) End() { a.upstream.inFlight.Add(-1) }
 
-func (b *Balancer) record(u *Upstream, o Outcome, start, now time.Time) {
-	changed, turned := u.record(o, start, now, &b.settings)
-	if turned {
+// follow has the weights follow what an attempt changed.
+func (b *Balancer) follow(c change, failed bool) {
+	if c.turn {
 		b.pool.changes.Add(turn)
-	} else if changed {
+	} else if c.weight {
 		b.pool.changes.Add(1)
 	}
-	if o.Failure() {
+	if failed {
 		if t := b.Table(); t != nil {
 			t.seekRecovered()
 		}
@@ -126,5 +166,8 @@ func (b *Balancer) FirstAttempt() {
 
 // Retry reports whether the budget allows another attempt, and if so uses it.
 func (b *Balancer) Retry() bool {
-	return b.settings.RetryBudget < 0 || b.pool.budget.withdraw(time.Now())
+	if b.settings.RetryBudget <= 0 {
+		return b.settings.RetryBudget < 0
+	}
+	return b.pool.budget.withdraw(time.Now())
 }

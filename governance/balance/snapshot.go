@@ -9,7 +9,8 @@ type Snapshot struct {
 	// Panic is true while ejections are ignored because too many upstreams are
 	// ejected, or no upstream is known to be well.
 	Panic bool `json:"panic"`
-	// Upstreams are in the order of the configuration.
+	// Upstreams are in the order of the configuration; those that a source told
+	// later come last.
 	Upstreams []UpstreamSnapshot `json:"upstreams"`
 }
 
@@ -32,9 +33,11 @@ type UpstreamSnapshot struct {
 	// EjectedFor is the rest of the ejection in seconds.
 	EjectedFor float64 `json:"ejected_for_seconds,omitempty"`
 	InFlight   int64   `json:"in_flight"`
-	// Attempts counts by outcome since the pool exists.
-	Attempts map[string]uint64 `json:"attempts"`
-	// Decision is the operator's, if one holds.
+	// Attempts counts by outcome since the pool exists, and Truncated those of
+	// them whose answer broke off after its headers.
+	Attempts  map[string]uint64 `json:"attempts"`
+	Truncated uint64            `json:"truncated"`
+	// Decision is the operator's, as far as it holds.
 	Decision *Decision `json:"decision,omitempty"`
 
 	FirstByte FirstByte `json:"-"`
@@ -74,12 +77,13 @@ func (t *Table) snapshot(w *weights, i int, now time.Time) UpstreamSnapshot {
 		EffectiveWeight: of.effective,
 		InFlight:        u.inFlight.Load(),
 		Attempts:        make(map[string]uint64, outcomes),
+		Truncated:       u.truncated.Load(),
 		FirstByte:       u.firstByte.read(),
 	}
 	for o := range u.attempts {
 		s.Attempts[Outcome(o).String()] = u.attempts[o].Load()
 	}
-	if d, ok := t.balancer.pool.decision(u.Address, t.members[i].Weight, now); ok {
+	if d := t.balancer.pool.Decision(t.members[i], now); d != (Decision{}) {
 		s.Decision = &d
 	}
 	u.mu.Lock()

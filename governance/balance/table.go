@@ -1,6 +1,6 @@
 package balance
 
-// table.go holds the members of a balancer with their effective weights, and the pick.
+// table.go holds the members of a balancer, and the pick.
 
 import (
 	"math"
@@ -17,6 +17,7 @@ import (
 type Table struct {
 	balancer  *Balancer
 	members   []Member
+	index     map[string]int
 	upstreams []*Upstream
 	scheduler *swrr.Scheduler
 	// seek is 1 + the index of an ejected member that the next request tries, or 0.
@@ -25,54 +26,33 @@ type Table struct {
 	mu      sync.Mutex // held while weights are computed
 }
 
-// weights is what the histories came to at one time.
-type weights struct {
-	changes uint64
-	at      time.Time
-	// again is when the weights must be computed anew though nothing happened,
-	// because they depend on time; zero if they don't.
-	again time.Time
-	// panicking is true if an ejection is ignored because too many members are
-	// ejected already, or if no member is known to be well.
-	panicking bool
-	// plain is true if the schedule alone decides: no member is ejected or on
-	// probation, and no weight depends on time.
-	plain bool
-	of    []weight
-}
-
-// weight is an effective weight with its factors.
-type weight struct {
-	base, rate, ramp float64
-	effective        float64
-	ejected          bool // and out of the rotation for it
-	unproven         bool
-	drained          bool
-}
-
+// newTable is called with b.mu held.
 func newTable(b *Balancer, members []Member, old *Table, now time.Time) *Table {
 	t := &Table{
-		balancer:  b,
-		members:   slices.Clone(members),
-		upstreams: b.pool.enter(members, now),
+		balancer: b,
+		members:  members,
+		index:    make(map[string]int, len(members)),
 	}
-	if old != nil {
-		t.scheduler = old.scheduler.Fork()
-		from := make([]int, len(members))
-		places := make(map[string]int, len(old.members))
-		for i := range old.members {
-			places[old.members[i].Address] = i
+	if b.closed {
+		t.upstreams = b.pool.visit(members, now)
+	} else {
+		t.upstreams = b.pool.enter(members, now)
+	}
+	for i, m := range members {
+		t.index[m.Address] = i
+		if u := t.upstreams[i]; old == nil || u.seen.Load() == 0 {
+			u.seen.Store(u.clock(now))
 		}
-		for i := range members {
-			from[i] = -1
-			if place, ok := places[members[i].Address]; ok {
-				from[i] = place
-			}
-		}
-		t.scheduler.Update(t.compute(now), from)
-		return t
 	}
 	effective := t.compute(now)
+	if old != nil {
+		from := make([]int, len(members))
+		for i := range members {
+			from[i] = old.Index(members[i].Address)
+		}
+		t.scheduler = old.scheduler.Successor(effective, from)
+		return t
+	}
 	t.scheduler = swrr.New(effective)
 	// Balancers that begin together, after a reload or in several gateways, must
 	// not all begin with the same upstream.
@@ -82,41 +62,54 @@ func newTable(b *Balancer, members []Member, old *Table, now time.Time) *Table {
 	return t
 }
 
+// merge returns members in the table's order, then newcomers, and with those that
+// went away just now.
+func (t *Table) merge(members []Member, now time.Time) []Member {
+	told := make(map[string]int, len(members))
+	for i, m := range members {
+		told[m.Address] = i
+	}
+	merged := make([]Member, 0, len(members))
+	for i, m := range t.members {
+		u := t.upstreams[i]
+		place, present := told[m.Address]
+		switch {
+		case present:
+			merged = append(merged, members[place])
+			delete(told, m.Address)
+			u.seen.Store(u.clock(now))
+		case u.clock(now)-u.seen.Load() < int64(absence):
+			merged = append(merged, m)
+		}
+	}
+	for _, m := range members {
+		if _, newcomer := told[m.Address]; newcomer {
+			merged = append(merged, m)
+			if u := t.balancer.pool.Upstream(m.Address); u != nil {
+				u.seen.Store(u.clock(now))
+			}
+		}
+	}
+	return merged
+}
+
+func (t *Table) has(members []Member) bool {
+	return slices.EqualFunc(t.members, members, Member.equal)
+}
+
+// Index returns the index of the member at address, or -1.
+func (t *Table) Index(address string) int {
+	if i, ok := t.index[address]; ok {
+		return i
+	}
+	return -1
+}
+
 // Len is the number of members.
 func (t *Table) Len() int { return len(t.members) }
 
-// Address returns the address of a member.
-func (t *Table) Address(i int) string { return t.members[i].Address }
-
-// ConfiguredWeight returns the configured weight of the member at address.
-func (t *Table) ConfiguredWeight(address string) (weight float64, known bool) {
-	for i := range t.members {
-		if t.members[i].Address == address {
-			return t.members[i].Weight, true
-		}
-	}
-	return 0, false
-}
-
-// Has reports whether members are the table's, in every respect.
-func (t *Table) Has(members []Member) bool {
-	return slices.EqualFunc(t.members, members, func(a, b Member) bool {
-		return a.Address == b.Address && a.Weight == b.Weight && a.Instance == b.Instance && a.Since.Equal(b.Since)
-	})
-}
-
-// Is reports whether the table's members have these addresses, in this order.
-func (t *Table) Is(n int, address func(int) string) bool {
-	if n != len(t.members) {
-		return false
-	}
-	for i := range t.members {
-		if t.members[i].Address != address(i) {
-			return false
-		}
-	}
-	return true
-}
+// Member returns a member.
+func (t *Table) Member(i int) Member { return t.members[i] }
 
 // Next is the quick form of Pick: the member that the schedule has next, or -1 if
 // more than the schedule must be asked. Unlike Pick it does not know which members
@@ -130,12 +123,13 @@ func (t *Table) Next() int {
 }
 
 // Pick returns the index of the member that the next attempt goes to, or -1 if
-// there is none. available tells whether a member can take a request at all;
-// tried, if not nil, whether this request was sent to it already: such members are
+// there is none. available tells whether a member can take this request at all;
+// tried, if not nil, whether the request was sent to it already: such members are
 // the last choice. Ejected members are chosen rather than none.
 func (t *Table) Pick(available, tried func(int) bool) int {
 	w := t.current()
-	if i := t.sought(); i >= 0 && available(i) && (tried == nil || !tried(i)) && t.upstreams[i].admitProbe(time.Now()) {
+	usable := func(i int) bool { return available(i) && (tried == nil || !tried(i)) }
+	if i := t.sought(w); i >= 0 && usable(i) && t.upstreams[i].admitProbe(time.Now()) {
 		return i
 	}
 	// The schedule, skipping whom this request cannot use, keeps the proportions
@@ -145,43 +139,56 @@ func (t *Table) Pick(available, tried func(int) bool) int {
 		if i < 0 {
 			break
 		}
-		if available(i) && (tried == nil || !tried(i)) && t.admit(w, i) {
+		if usable(i) && t.admit(w, i) {
 			return i
 		}
 	}
-	return t.pickAny(w, available, tried)
+	return t.draw(w, available, tried)
+}
+
+// Draw is Pick for a request that can use only a part of the members at all, as
+// when sources differ from request to request. A member that the schedule has next
+// but the request cannot use would lose its turn, and requests that come in a
+// rhythm would starve some; drawing by weight keeps the proportions of any part.
+func (t *Table) Draw(available, tried func(int) bool) int {
+	return t.draw(t.current(), available, tried)
 }
 
 // sought takes the member that is to be tried at once.
-func (t *Table) sought() int {
-	i := t.seek.Load()
-	if i == 0 || !t.seek.CompareAndSwap(i, 0) {
+func (t *Table) sought(w *weights) int {
+	sought := t.seek.Load()
+	if sought == 0 || !t.seek.CompareAndSwap(sought, 0) {
 		return -1
 	}
-	return int(i) - 1
+	i := int(sought) - 1
+	if of := &w.of[i]; of.drained || of.base <= 0 {
+		return -1
+	}
+	return i
 }
 
 // admit reports whether a scheduled member may get an attempt now.
 func (t *Table) admit(w *weights, i int) bool {
 	of := &w.of[i]
-	if of.unproven && !w.panicking {
+	if of.unproven && !w.nobodyProven {
 		return t.upstreams[i].admitProbe(time.Now())
 	}
 	return !of.ejected
 }
 
-// pickAny looks at all members: first those in the rotation, then the ejected, of
-// those not tried before those tried. Among equals it draws by weight, which keeps
-// the proportions too, though not as smoothly as the schedule.
-func (t *Table) pickAny(w *weights, available, tried func(int) bool) int {
+// draw looks at all members: first those in the rotation, then the ejected, of
+// those not tried before those tried. Among equals it draws by weight.
+func (t *Table) draw(w *weights, available, tried func(int) bool) int {
 	best, bestRank, total := -1, 4, 0.0
+	now := time.Now()
 	for i := range w.of {
 		of := &w.of[i]
 		if of.drained || of.base <= 0 || !available(i) {
 			continue
 		}
 		rank := 0
-		if of.ejected || of.unproven {
+		probing := of.unproven && !w.nobodyProven && t.upstreams[i].probing(now)
+		if of.ejected || probing {
 			rank++
 		}
 		if tried != nil && tried(i) {
@@ -199,167 +206,26 @@ func (t *Table) pickAny(w *weights, available, tried func(int) bool) int {
 			best = i
 		}
 	}
+	if best >= 0 && w.of[best].unproven {
+		t.upstreams[best].admitProbe(now)
+	}
 	return best
 }
 
-// current returns the weights, computed anew if something happened or enough time
-// passed. While all rates are 1 and nothing happens it reads no clock.
-func (t *Table) current() *weights {
-	w := t.weights.Load()
-	changes := t.balancer.pool.changes.Load()
-	if w.changes == changes && w.again.IsZero() {
-		return w
-	}
-	now := time.Now()
-	turned := w.changes/turn != changes/turn
-	due := !w.again.IsZero() && !now.Before(w.again)
-	if !turned && !due && (w.changes == changes || now.Sub(w.at) < t.pause()) {
-		return w
-	}
-	if !t.mu.TryLock() {
-		return w // someone else computes them
-	}
-	defer t.mu.Unlock()
-	t.scheduler.Update(t.compute(now), nil)
-	return t.weights.Load()
-}
-
-// pause is how long weights are left alone after they were computed, unless an
-// ejection begins or ends: computing takes about 0.1 us a member, so this keeps it
-// near a thousandth of the time.
-func (t *Table) pause() time.Duration {
-	return min(time.Duration(len(t.members))*100*time.Microsecond, 50*time.Millisecond)
-}
-
-// compute computes the weights at now, publishes them, and returns the effective
-// ones. The caller holds mu or is the only one to know t.
-func (t *Table) compute(now time.Time) []float64 {
-	p, s := t.balancer.pool, &t.balancer.settings
-	w := &weights{
-		changes: p.changes.Load(),
-		at:      now,
-		of:      make([]weight, len(t.members)),
-	}
-	var ejected []ejection
-	members, unproven, advanced := 0, 0, 0.0
-	for i, u := range t.upstreams {
-		of := &w.of[i]
-		decision, decided := p.decision(u.Address, t.members[i].Weight, now)
-		of.base = t.members[i].Weight
-		if decided {
-			of.drained = decision.Drain
-			if decision.Weight != nil {
-				of.base = *decision.Weight
-			}
-			w.by(decision.Until)
-		}
-		u.mu.Lock()
-		of.rate, of.ramp, of.unproven = u.rateAt(now, s), u.rampAt(now, s), u.unproven
-		if now.Before(u.ejectedTill) && of.base > 0 && !of.drained {
-			ejected = append(ejected, ejection{i, u.ejectedAt, u.ejectedTill})
-		}
-		w.by(u.nextChange(now, s))
-		u.mu.Unlock()
-		if of.base > 0 && !of.drained {
-			members++
-			advanced = max(advanced, of.ramp)
-			if of.unproven {
-				unproven++
-			}
-		}
-	}
-	ignored := w.eject(ejected, members, s)
-	w.panicking = ignored || members > 0 && unproven == members
-	w.plain = w.again.IsZero() && unproven == 0 && len(ejected) == 0
-	effective := w.settle(s, advanced)
-	t.weights.Store(w)
-	return effective
-}
-
-// settle computes the effective weights from their factors. When every member is
-// new they are compared with the most advanced one, so that all being new is no
-// different from none being.
-func (w *weights) settle(s *Settings, advanced float64) []float64 {
-	effective := make([]float64, len(w.of))
-	for i := range w.of {
-		of := &w.of[i]
-		if advanced > 0 {
-			of.ramp = min(1, of.ramp/advanced)
-		}
-		switch {
-		case of.drained || of.ejected:
-		case of.unproven && !w.panicking:
-			of.effective = of.base * s.Floor
-		default:
-			of.effective = of.base * max(s.Floor, of.rate*of.ramp)
-		}
-		effective[i] = of.effective
-	}
-	return effective
-}
-
-// ejection is a member that is to be out of the rotation for a time.
-type ejection struct {
-	member   int
-	at, till time.Time
-}
-
-// eject takes out the members ejected first, as many as may be, and reports
-// whether one had to stay.
-func (w *weights) eject(ejected []ejection, members int, s *Settings) (ignored bool) {
-	slices.SortFunc(ejected, func(a, b ejection) int { return a.at.Compare(b.at) })
-	most := min(int(s.MaxEjected*float64(members)), members-1)
-	for n, e := range ejected {
-		if n >= most {
-			return true
-		}
-		w.of[e.member].ejected = true
-		w.by(e.till)
-	}
-	return false
-}
-
-// by has the weights computed anew at t or before.
-func (w *weights) by(t time.Time) {
-	if !t.IsZero() && (w.again.IsZero() || t.Before(w.again)) {
-		w.again = t
-	}
-}
-
-// nextChange is when the upstream's weight will have changed by time alone, or
-// zero.
-func (u *Upstream) nextChange(now time.Time, s *Settings) time.Time {
-	var next time.Time
-	if u.rate < 1 && !u.lastAttempt.IsZero() {
-		next = u.lastAttempt.Add(s.HalfLife)
-		if !next.After(now) {
-			next = now.Add(s.HalfLife / 50)
-		}
-	}
-	if u.rampAt(now, s) < 1 {
-		step := now.Add(max(s.SlowStart/100, time.Millisecond))
-		if next.IsZero() || step.Before(next) {
-			next = step
-		}
-	}
-	return next
-}
-
 // seekRecovered has the next request try an ejected member at once if a failure
-// happened while too many are ejected: recovery must not wait for the end of the
-// longest ejection when nobody is known to be well.
+// happened while no member is known to be well: recovery must not wait for the end
+// of the longest ejection then. As long as there is a good one, probation does.
 func (t *Table) seekRecovered() {
 	w := t.current()
-	if !w.panicking {
+	if !w.nobodyProven {
 		return
 	}
 	sought := -1
 	var oldest time.Time
-	for i := range w.of {
-		if !w.of[i].ejected {
+	for i, u := range t.upstreams {
+		if of := &w.of[i]; of.drained || of.base <= 0 {
 			continue
 		}
-		u := t.upstreams[i]
 		u.mu.Lock()
 		last := u.lastAttempt
 		u.mu.Unlock()

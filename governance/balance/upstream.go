@@ -14,8 +14,8 @@ import (
 // pool whose rates are all 1 needs no clock.
 const steadyRate = 0.999
 
-// probeTimeout is when an unproven upstream that has not answered its probe may
-// get another one.
+// probeTimeout is when an upstream on probation that has not answered its probe
+// may get another one.
 const probeTimeout = 10 * time.Second
 
 // Upstream is the history of one upstream. It is shared by all balancers of its
@@ -25,14 +25,20 @@ type Upstream struct {
 	Address string
 
 	attempts  [outcomes]atomic.Uint64
+	truncated atomic.Uint64
 	inFlight  atomic.Int64
 	firstByte histogram
 	// steady is true while a success changes nothing, so that recording one is a
 	// few atomic operations.
 	steady atomic.Bool
-	// probeUntil is when the running probe of an unproven upstream is given up,
-	// in nanoseconds of the Unix epoch; 0 if there is none.
+	// origin is where the clock of probeUntil and seen begins: they are
+	// nanoseconds since then, so that a clock that is set back disturbs nothing.
+	origin time.Time
+	// probeUntil is when the running probe of an upstream on probation is given
+	// up; 0 if there is none.
 	probeUntil atomic.Int64
+	// seen is when the upstream was last among those that a source told.
+	seen atomic.Int64
 
 	mu          sync.Mutex
 	rate        float64
@@ -44,16 +50,19 @@ type Upstream struct {
 	ejectedTill time.Time
 	ejectedFor  time.Duration
 	provenAt    time.Time
-	unproven    bool
-	holders     int // balancers whose pool it is in; guarded by Pool.mu
+	unproven    bool // ejected, and not yet proven well again
+	holders     int  // tables it is in; guarded by Pool.mu
 	leftAt      time.Time
 }
 
-func newUpstream(address string) *Upstream {
-	u := &Upstream{Address: address, rate: 1}
+func newUpstream(address string, now time.Time) *Upstream {
+	u := &Upstream{Address: address, origin: now, rate: 1}
 	u.steady.Store(true)
 	return u
 }
+
+// clock is t on the upstream's clock; it is positive.
+func (u *Upstream) clock(t time.Time) int64 { return int64(t.Sub(u.origin)) + 1 }
 
 // join notes that the upstream entered a pool, newly or again, and forgets what
 // does not hold for another instance at the same address.
@@ -71,6 +80,9 @@ func (u *Upstream) join(m Member, isNew bool, now time.Time) {
 	switch {
 	case !m.Since.IsZero():
 		u.joined = m.Since
+		if now.Before(u.joined) { // another machine's clock
+			u.joined = now
+		}
 	case isNew:
 		u.joined = now
 	}
@@ -101,34 +113,61 @@ func (u *Upstream) rampAt(now time.Time, s *Settings) float64 {
 	return max(s.SlowStartFloor, float64(age)/float64(s.SlowStart))
 }
 
-// record counts an attempt that started at start and ended now. It reports
-// whether a weight changed and whether the upstream's ejection began or ended.
-func (u *Upstream) record(o Outcome, start, now time.Time, s *Settings) (changed, turned bool) {
+// change is what an attempt did to an upstream.
+type change struct {
+	weight bool // its weight changed
+	turn   bool // its ejection began or ended
+	// streak is the number of failures in a row that a success ended, and proved
+	// whether it ended a probation: should the answer break off later, neither
+	// happened.
+	streak int
+	proved bool
+}
+
+// record counts an attempt that started at start and ended now.
+func (u *Upstream) record(o Outcome, start, now time.Time, s *Settings) change {
 	u.attempts[o].Add(1)
 	if o == Success && u.steady.Load() {
-		return false, false
+		return change{}
 	}
 	u.probeUntil.Store(0)
 	if o.Neutral() {
-		return false, false
+		return change{}
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	defer u.settle()
 	rate := u.rateAt(now, s)
 	u.lastAttempt = now
-	if o == Success {
-		rate += s.Alpha * (1 - rate)
-		if rate > steadyRate {
-			rate = 1
-		}
-		changed = rate != u.rate
-		u.rate, u.inARow = rate, 0
-		return changed, u.prove(start, now)
+	if o != Success {
+		u.rate = rate * (1 - s.Alpha)
+		return change{weight: true, turn: u.fail(o == Refused, start, now, s)}
 	}
-	u.rate = rate * (1 - s.Alpha)
-	u.inARow++
-	return true, u.eject(o, start, now, s)
+	rate += s.Alpha * (1 - rate)
+	if rate > steadyRate {
+		rate = 1
+	}
+	c := change{weight: rate != u.rate, streak: u.inARow, proved: u.prove(start, now)}
+	c.turn = c.proved
+	u.rate, u.inARow = rate, 0
+	return c
+}
+
+// truncate makes a failure of an attempt that was recorded as a success: the
+// answer's body broke off.
+func (u *Upstream) truncate(c change, start, now time.Time, s *Settings) change {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	defer u.settle()
+	// A failure would have left (1-alpha) r of the rate r; the success made it
+	// (1-alpha) r + alpha.
+	u.rate = max(0, u.rateAt(now, s)-s.Alpha)
+	u.lastAttempt = now
+	u.inARow = max(u.inARow, c.streak)
+	if c.proved {
+		u.unproven = true
+	}
+	return change{weight: true, turn: u.fail(false, start, now, s)}
 }
 
 // prove ends an ejection after a success, unless the attempt began before it: an
@@ -143,8 +182,9 @@ func (u *Upstream) prove(start, now time.Time) bool {
 	return true
 }
 
-// eject ejects the upstream after a failure if the failure is reason enough.
-func (u *Upstream) eject(o Outcome, start, now time.Time, s *Settings) bool {
+// fail counts a failure in a row and ejects the upstream if that is reason enough.
+func (u *Upstream) fail(refused bool, start, now time.Time, s *Settings) bool {
+	u.inARow++
 	if s.EjectAfter == 0 || now.Before(u.ejectedTill) {
 		return false
 	}
@@ -152,7 +192,7 @@ func (u *Upstream) eject(o Outcome, start, now time.Time, s *Settings) bool {
 	if !u.ejectedAt.IsZero() && start.Before(u.ejectedAt) {
 		return false
 	}
-	if !u.unproven && o != Refused && u.inARow < s.EjectAfter {
+	if !u.unproven && !refused && u.inARow < s.EjectAfter {
 		return false
 	}
 	again := u.unproven || !u.provenAt.IsZero() && now.Sub(u.provenAt) < s.EjectForMax
@@ -173,12 +213,34 @@ func (u *Upstream) settle() {
 	u.steady.Store(u.rate >= 1 && u.inARow == 0 && !u.unproven)
 }
 
-// admitProbe reports whether an unproven upstream may get an attempt now, and if
-// so takes the only place.
+// probing reports whether a probe is under way.
+func (u *Upstream) probing(now time.Time) bool { return u.probeUntil.Load() > u.clock(now) }
+
+// admitProbe reports whether an upstream on probation may get an attempt now, and
+// if so takes the only place.
 func (u *Upstream) admitProbe(now time.Time) bool {
 	until := u.probeUntil.Load()
-	if until > now.UnixNano() {
+	if until > u.clock(now) {
 		return false
 	}
-	return u.probeUntil.CompareAndSwap(until, now.Add(probeTimeout).UnixNano())
+	return u.probeUntil.CompareAndSwap(until, u.clock(now.Add(probeTimeout)))
+}
+
+// nextChange is when the upstream's weight will have changed by time alone, or
+// zero.
+func (u *Upstream) nextChange(now time.Time, s *Settings) time.Time {
+	var next time.Time
+	if u.rate < 1 && !u.lastAttempt.IsZero() {
+		next = u.lastAttempt.Add(s.HalfLife)
+		if !next.After(now) {
+			next = now.Add(s.HalfLife / 50)
+		}
+	}
+	if u.rampAt(now, s) < 1 {
+		step := now.Add(max(s.SlowStart/100, time.Millisecond))
+		if next.IsZero() || step.Before(next) {
+			next = step
+		}
+	}
+	return next
 }

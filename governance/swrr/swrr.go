@@ -26,9 +26,11 @@ const (
 	// runLength is how many picks are made at once where there is no short
 	// period.
 	runLength = 64
-	// periodWork bounds the work (picks times indices) put into a whole period;
-	// a million steps take about a millisecond.
-	periodWork = 1 << 22
+	// A period is kept only if it has at most periodLength picks, and takes at
+	// most periodWork steps (picks times indices) to make: a million steps take a
+	// few milliseconds, and while they do, nobody else can change the weights.
+	periodLength = 1 << 13
+	periodWork   = 1 << 22
 )
 
 // Scheduler hands out indices. Its methods may be called concurrently.
@@ -52,7 +54,7 @@ type run struct {
 // not a number count as zero; an index of weight zero is never picked.
 func New(weights []float64) *Scheduler {
 	s := new(Scheduler)
-	s.Update(weights, nil)
+	s.carry(weights, nil, 0, nil)
 	return s
 }
 
@@ -84,16 +86,30 @@ func (s *Scheduler) extend(exhausted *run) {
 	}
 }
 
-// Update changes the weights. from maps each new index to the old one whose place
-// in the sequence it keeps, or to -1 for a newcomer; nil keeps the indices as they
-// are.
-func (s *Scheduler) Update(weights []float64, from []int) {
+// Update changes the weights of the indices there are; each keeps its place in the
+// sequence.
+func (s *Scheduler) Update(weights []float64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.settle()
-	oldTotal, oldCredit := s.total, s.credit
+	s.carry(weights, s.credit, s.total, nil)
+}
+
+// Successor returns a Scheduler over other indices, and leaves s as it is. from
+// maps each new index to the one of s whose place it takes, or to -1 for a newcomer.
+func (s *Scheduler) Successor(weights []float64, from []int) *Scheduler {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.run.Load()
+	next := new(Scheduler)
+	next.carry(weights, s.creditAfter(r, r.next.Load()), s.total, from)
+	return next
+}
+
+// carry sets the weights, with credit taken over from indices that had the sum of
+// weights total, and makes the next run.
+func (s *Scheduler) carry(weights, credit []float64, total float64, from []int) {
 	s.weights = make([]float64, len(weights))
-	s.credit = make([]float64, len(weights))
 	s.total = 0
 	for i, w := range weights {
 		if w > 0 && !math.IsInf(w, 1) {
@@ -101,8 +117,9 @@ func (s *Scheduler) Update(weights []float64, from []int) {
 			s.total += w
 		}
 	}
+	carried := make([]float64, len(weights))
 	sum := 0.0
-	for i := range s.credit {
+	for i := range carried {
 		old := i
 		if from != nil {
 			old = from[i]
@@ -110,52 +127,48 @@ func (s *Scheduler) Update(weights []float64, from []int) {
 		// Credit is in units of weight: it is scaled with the total, or a change
 		// of one weight would shift what the others have waited for. An index
 		// whose weight is zero for a while keeps its place.
-		if old >= 0 && old < len(oldCredit) && oldTotal > 0 && s.total > 0 {
-			s.credit[i] = oldCredit[old] * s.total / oldTotal
-			sum += s.credit[i]
+		if old >= 0 && old < len(credit) && total > 0 && s.total > 0 {
+			carried[i] = credit[old] * s.total / total
+			sum += carried[i]
 		}
 	}
 	// the algorithm keeps the sum of all credits at zero; indices that left took
 	// theirs along
 	if sum != 0 && s.total > 0 {
 		for i, w := range s.weights {
-			s.credit[i] -= sum * w / s.total
+			carried[i] -= sum * w / s.total
 		}
 	}
+	s.credit = carried
 	s.run.Store(s.make())
-}
-
-// Fork returns a Scheduler of its own that stands where s stands, for an Update
-// that s must not see.
-func (s *Scheduler) Fork() *Scheduler {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.settle()
-	s.run.Store(s.make())
-	fork := &Scheduler{weights: s.weights, credit: slices.Clone(s.credit), total: s.total}
-	fork.run.Store(fork.make())
-	return fork
 }
 
 // settle moves the beginning of the run to where its picks have been handed out.
+// Whoever still holds the run may get a few more picks from it, which are not
+// counted.
 func (s *Scheduler) settle() {
 	r := s.run.Load()
-	if r == nil || len(r.picks) == 0 {
-		return
-	}
+	s.credit = s.creditAfter(r, r.next.Swap(math.MaxUint64/2))
+}
+
+// creditAfter is the credit after the first used picks of r.
+func (s *Scheduler) creditAfter(r *run, used uint64) []float64 {
+	credit := slices.Clone(s.credit)
 	n := uint64(len(r.picks))
-	// whoever still holds the old run finds it used up
-	used := r.next.Swap(math.MaxUint64 / 2)
+	if n == 0 {
+		return credit
+	}
 	if r.round {
 		used %= n
 	}
 	used = min(used, n)
 	for _, i := range r.picks[:used] {
-		s.credit[i] -= s.total
+		credit[i] -= s.total
 	}
 	for i, w := range s.weights {
-		s.credit[i] += float64(used) * w
+		credit[i] += float64(used) * w
 	}
+	return credit
 }
 
 // make makes the run that follows from weights and credit, without changing them.
@@ -205,7 +218,7 @@ func (s *Scheduler) period() int {
 		divisor = gcd(divisor, w)
 	}
 	period := s.total / divisor
-	if period*float64(len(s.weights)) > periodWork {
+	if period > periodLength || period*float64(len(s.weights)) > periodWork {
 		return 0
 	}
 	return int(period)

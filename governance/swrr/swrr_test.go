@@ -116,7 +116,7 @@ func TestUpdateKeepsThePlace(t *testing.T) {
 	s := New(weights)
 	picks := make([]int, 3500)
 	for n := range picks {
-		s.Update(weights, nil)
+		s.Update(weights)
 		picks[n] = s.Next()
 	}
 	for i, n := range counts(picks, 3) {
@@ -126,17 +126,17 @@ func TestUpdateKeepsThePlace(t *testing.T) {
 	}
 }
 
-func TestUpdateFollowsMembers(t *testing.T) {
+func TestSuccessorFollowsIndices(t *testing.T) {
 	s := New([]float64{1, 1, 1})
 	s.Next() // 0 has had its turn
 	// 0 leaves, 1 and 2 move up, a newcomer comes last
-	s.Update([]float64{1, 1, 1}, []int{1, 2, -1})
+	s = s.Successor([]float64{1, 1, 1}, []int{1, 2, -1})
 	for i, n := range counts(take(s, 300), 3) {
 		if n < 99 || n > 101 {
 			t.Errorf("index %d: %d of 300 picks", i, n)
 		}
 	}
-	s.Update([]float64{1, 1, 2}, nil)
+	s.Update([]float64{1, 1, 2})
 	for i, n := range counts(take(s, 4000), 3) {
 		if want := []int{1000, 1000, 2000}[i]; n < want-2 || n > want+2 {
 			t.Errorf("index %d: %d of 4000 picks, want %d", i, n, want)
@@ -151,9 +151,9 @@ func TestReturningIndexHasNotWaited(t *testing.T) {
 	if i := s.Next(); i != 0 {
 		t.Fatal("the first pick is", i)
 	}
-	s.Update([]float64{0, 1}, nil)
+	s.Update([]float64{0, 1})
 	take(s, 3)
-	s.Update([]float64{0.05, 1}, nil)
+	s.Update([]float64{0.05, 1})
 	if i := slices.Index(take(s, 100), 0); i < 19 || i > 21 {
 		t.Errorf("it is picked after %d others, want 20", i)
 	}
@@ -174,7 +174,7 @@ func TestSharesAfterRandomUpdates(t *testing.T) {
 				weights[i] = float64(w)
 				sum += w
 			}
-			s.Update(weights, nil)
+			s.Update(weights)
 			take(s, rng.IntN(50))
 		}
 		for i, got := range counts(take(s, sum*100), n) {
@@ -185,12 +185,12 @@ func TestSharesAfterRandomUpdates(t *testing.T) {
 	}
 }
 
-func TestForkLeavesTheOriginal(t *testing.T) {
+func TestSuccessorLeavesTheOriginal(t *testing.T) {
 	s := New([]float64{5, 1, 1})
 	take(s, 2)
-	fork := s.Fork()
-	if got, want := take(fork, 5), []int{1, 0, 2, 0, 0}; !slices.Equal(got, want) {
-		t.Errorf("fork picks %v, want %v", got, want)
+	successor := s.Successor([]float64{5, 1, 1}, []int{0, 1, 2})
+	if got, want := take(successor, 5), []int{1, 0, 2, 0, 0}; !slices.Equal(got, want) {
+		t.Errorf("successor picks %v, want %v", got, want)
 	}
 	if got, want := take(s, 5), []int{1, 0, 2, 0, 0}; !slices.Equal(got, want) {
 		t.Errorf("original picks %v, want %v", got, want)
@@ -216,7 +216,7 @@ func TestConcurrentUse(t *testing.T) {
 	}
 	wg.Go(func() {
 		for range 200 {
-			s.Update(weights, nil)
+			s.Update(weights)
 		}
 	})
 	wg.Wait()
@@ -301,7 +301,7 @@ func BenchmarkUpdate(b *testing.B) {
 		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				s.Update(weights, nil)
+				s.Update(weights)
 			}
 		})
 	}

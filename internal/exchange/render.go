@@ -5,6 +5,7 @@ package exchange
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 
 	"go.uber.org/zap"
@@ -28,20 +29,22 @@ func (x *Exchange) render(r *http.Request, err error) error {
 	if server == nil {
 		return err
 	}
+	handled := false
 	switch {
 	case x.wroteHeader():
 	case errors.Is(r.Context().Err(), context.Canceled):
 		x.WriteHeader(StatusClientClosed) // for the access log: no one reads it
 		err = caddyhttp.Error(StatusClientClosed, err)
 	default:
-		r = x.answer(r, server, err)
+		handled = x.answer(r, server, err)
 	}
-	logError(r, err, "")
+	x.logError(r, err, handled)
 	return nil
 }
 
-// answer sends what the client gets for err and returns the request with err in it.
-func (x *Exchange) answer(r *http.Request, server *caddyhttp.Server, err error) *http.Request {
+// answer sends what the client gets for err and reports whether the site's error
+// routes did.
+func (x *Exchange) answer(r *http.Request, server *caddyhttp.Server, err error) (handled bool) {
 	restoreRequest(r)
 	r = server.Errors.WithError(r, err)
 	if server.Errors != nil && matches(server.Errors.Routes, r) {
@@ -49,14 +52,15 @@ func (x *Exchange) answer(r *http.Request, server *caddyhttp.Server, err error) 
 			return nil
 		}))
 		if routesErr := routes.ServeHTTP(x, r); routesErr != nil {
-			logError(r, routesErr, "error handling handler error", zap.NamedError("first_error", err))
+			x.logError(r, fmt.Errorf("handling the error %w: %w", err, routesErr), false)
 		}
+		handled = x.wroteHeader()
 	}
-	if !x.wroteHeader() {
+	if !handled {
 		// A client that left is noted by the writer.
 		_ = problem.Write(x, problem.Of(err), x.TraceID)
 	}
-	return r
+	return handled
 }
 
 // restoreRequest undoes rewrites, as Caddy's server does before it runs error
@@ -90,30 +94,30 @@ func matches(routes caddyhttp.RouteList, r *http.Request) bool {
 	return false
 }
 
-// logError logs what Caddy's server would have logged had the error reached it,
-// under the same logger name.
-func logError(r *http.Request, err error, message string, fields ...zap.Field) {
-	status := http.StatusInternalServerError
+// logError logs an error that does not reach Caddy's server, because it was
+// answered here, where the server logs its own: as an error if it is the service's
+// fault and the site did not answer it itself, for debugging otherwise. The
+// request is logged without its headers; handlers may have added secrets to them.
+func (x *Exchange) logError(r *http.Request, err error, handled bool) {
+	status, message := http.StatusInternalServerError, err.Error()
+	fields := []zap.Field{zap.String("trace_id", x.TraceID)}
 	var handlerError caddyhttp.HandlerError
 	if errors.As(err, &handlerError) {
 		status = handlerError.StatusCode
 		fields = append(fields, zap.String("err_id", handlerError.ID), zap.String("err_trace", handlerError.Trace))
-		if message == "" && handlerError.Err != nil {
+		if handlerError.Err != nil {
 			message = handlerError.Err.Error()
 		}
 	}
-	if message == "" {
-		message = err.Error()
-	} else {
-		fields = append(fields, zap.Error(err))
-	}
 	level := zapcore.DebugLevel
-	if status >= 500 {
+	if status >= 500 && !handled {
 		level = zapcore.ErrorLevel
 	}
 	if c := caddy.Log().Named("http.log.error").Check(level, message); c != nil {
+		bare := *r
+		bare.Header = nil
 		c.Write(append(fields,
 			zap.Int("status", status),
-			zap.Object("request", caddyhttp.LoggableHTTPRequest{Request: r}))...)
+			zap.Object("request", caddyhttp.LoggableHTTPRequest{Request: &bare}))...)
 	}
 }

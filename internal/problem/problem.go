@@ -8,6 +8,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -78,15 +79,19 @@ func Of(err error) Refusal {
 	if errors.As(err, &refusal) {
 		return *refusal
 	}
-	status := http.StatusInternalServerError
+	told := Refusal{Status: http.StatusInternalServerError}
 	var handlerError caddyhttp.HandlerError
 	if errors.As(err, &handlerError) && handlerError.StatusCode != 0 {
-		status = handlerError.StatusCode
+		told.Status = handlerError.StatusCode
+		// only of reverse_proxy's errors is it known what their status means
+		if strings.HasPrefix(handlerError.Trace, "reverseproxy.") {
+			told.Detail = proxyDetails[told.Status]
+		}
 	}
-	return Refusal{Status: status, Detail: details[status]}
+	return told
 }
 
-var details = map[int]string{
+var proxyDetails = map[int]string{
 	http.StatusBadGateway:         "The upstream did not give a valid answer.",
 	http.StatusServiceUnavailable: "No upstream is available at the moment.",
 	http.StatusGatewayTimeout:     "The upstream did not answer in time.",

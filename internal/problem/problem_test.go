@@ -50,7 +50,8 @@ func TestOf(t *testing.T) {
 	}{
 		{"plain", secret, Refusal{Status: 500}},
 		{"with a status", caddyhttp.Error(404, secret), Refusal{Status: 404}},
-		{"with a detail", caddyhttp.Error(502, secret), Refusal{Status: 502, Detail: "The upstream did not give a valid answer."}},
+		{"of another handler", caddyhttp.Error(503, secret), Refusal{Status: 503}},
+		{"of the proxy", caddyhttp.HandlerError{Err: secret, StatusCode: 502, Trace: "reverseproxy.statusError (reverseproxy.go:1)"}, Refusal{Status: 502, Detail: "The upstream did not give a valid answer."}},
 		{"without a status", caddyhttp.HandlerError{Err: secret}, Refusal{Status: 500}},
 		{"wrapped", fmt.Errorf("more: %w", caddyhttp.Error(404, secret)), Refusal{Status: 404}},
 		{"refusal", full.Handler(), full},
@@ -61,7 +62,7 @@ func TestOf(t *testing.T) {
 			t.Errorf("%s: %+v, want %+v", tt.name, got, tt.want)
 		}
 	}
-	for status, detail := range details {
+	for status, detail := range proxyDetails {
 		if strings.Contains(detail, "10.") || http.StatusText(status) == "" {
 			t.Errorf("%d: %s", status, detail)
 		}

@@ -4,6 +4,8 @@ package statestore
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,8 +20,15 @@ import (
 // a configuration nor an admin request may hang on it.
 const timeout = 3 * time.Second
 
+// key is where the state of a name is stored. Long names, as of pools that are
+// named after their upstreams, are hashed: storage in files has limits.
 func key(kind, name string) string {
-	return "weir/" + kind + "/" + url.PathEscape(name) + ".json"
+	file := url.PathEscape(name)
+	if len(file) > 100 {
+		hash := sha256.Sum256([]byte(name))
+		file = "sha256-" + hex.EncodeToString(hash[:])
+	}
+	return "weir/" + kind + "/" + file + ".json"
 }
 
 // Save stores v as JSON as the state of the given kind and name.

@@ -3,6 +3,7 @@ package statestore
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,19 +16,19 @@ func TestSaveAndLoad(t *testing.T) {
 	if err := Load(storage, "pools", "shop", &got); err != nil || got["kept"] != 1 {
 		t.Errorf("nothing stored: %v, %v", got, err)
 	}
-	for _, name := range []string{"shop", "a:8080,b:8080", "../../up", "..", "with/slash", "ü"} {
+	for _, name := range []string{"shop", "a:8080,b:8080", "../../up", "..", "with/slash", "ü", strings.Repeat("10.0.0.1:8080,", 100)} {
 		if err := Save(storage, "pools", name, map[string]int{name: 2}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range []string{"shop", "a:8080,b:8080", "../../up", "..", "with/slash", "ü"} {
+	for _, name := range []string{"shop", "a:8080,b:8080", "../../up", "..", "with/slash", "ü", strings.Repeat("10.0.0.1:8080,", 100)} {
 		got = nil
 		if err := Load(storage, "pools", name, &got); err != nil || got[name] != 2 || len(got) != 1 {
 			t.Errorf("%q: %v, %v", name, got, err)
 		}
 	}
 	keys, err := storage.List(context.Background(), "weir/pools", false)
-	if err != nil || len(keys) != 6 {
+	if err != nil || len(keys) != 7 {
 		t.Errorf("keys are %q, %v: a name must stay below its kind", keys, err)
 	}
 }

@@ -1,6 +1,6 @@
-package integration
-
-// port.go finds ports that nobody uses.
+// Package freeport finds ports that nobody uses. It is for tests only; nothing else may
+// import it.
+package freeport
 
 import (
 	"fmt"
@@ -23,9 +23,9 @@ var ports struct {
 	taken map[int]bool
 }
 
-// FreePort returns a TCP port that is free on all addresses and that no other call
+// Port returns a TCP port that is free on all addresses and that no other call
 // returns.
-func FreePort(t testing.TB) int {
+func Port(t testing.TB) int {
 	t.Helper()
 	ports.Lock()
 	defer ports.Unlock()
@@ -49,8 +49,8 @@ func FreePort(t testing.TB) int {
 	return 0
 }
 
-// FreeAddress returns a free port on 127.0.0.1 as host:port.
-func FreeAddress(t testing.TB) string {
+// Address returns a free port on 127.0.0.1 as host:port.
+func Address(t testing.TB) string {
 	t.Helper()
-	return fmt.Sprintf("127.0.0.1:%d", FreePort(t))
+	return fmt.Sprintf("127.0.0.1:%d", Port(t))
 }

@@ -1,0 +1,166 @@
+package balance
+
+// weights.go holds how effective weights come about.
+
+import (
+	"slices"
+	"time"
+)
+
+// weights is what the histories came to at one time.
+type weights struct {
+	changes uint64
+	at      time.Time
+	// again is when the weights must be computed anew though nothing happened,
+	// because they depend on time; zero if they don't.
+	again time.Time
+	// panicking is true if an ejection is ignored because too many members are
+	// ejected already, or if nobody is proven.
+	panicking bool
+	// nobodyProven is true if every member is ejected or on probation.
+	nobodyProven bool
+	// plain is true if the schedule alone decides: no member is ejected or on
+	// probation, and no weight depends on time.
+	plain bool
+	of    []weight
+}
+
+// weight is an effective weight with its factors.
+type weight struct {
+	base, rate, ramp float64
+	effective        float64
+	ejected          bool // and out of the rotation for it
+	unproven         bool
+	drained          bool
+}
+
+// current returns the weights, computed anew if something happened or enough time
+// passed. While all rates are 1 and nothing happens it reads no clock.
+func (t *Table) current() *weights {
+	w := t.weights.Load()
+	changes := t.balancer.pool.changes.Load()
+	if w.changes == changes && w.again.IsZero() {
+		return w
+	}
+	now := time.Now()
+	turned := w.changes/turn != changes/turn
+	due := !w.again.IsZero() && !now.Before(w.again)
+	if !turned && !due && (w.changes == changes || now.Sub(w.at) < t.pause()) {
+		return w
+	}
+	if !t.mu.TryLock() {
+		return w // someone else computes them
+	}
+	defer t.mu.Unlock()
+	t.scheduler.Update(t.compute(now))
+	return t.weights.Load()
+}
+
+// pause is how long weights are left alone after they were computed, unless an
+// ejection begins or ends: computing takes about 0.1 us a member, so this keeps it
+// near a thousandth of the time.
+func (t *Table) pause() time.Duration {
+	return min(time.Duration(len(t.members))*100*time.Microsecond, 50*time.Millisecond)
+}
+
+// compute computes the weights at now, publishes them, and returns the effective
+// ones. The caller holds mu or is the only one to know t.
+func (t *Table) compute(now time.Time) []float64 {
+	p, s := t.balancer.pool, &t.balancer.settings
+	w := &weights{
+		changes: p.changes.Load(),
+		at:      now,
+		of:      make([]weight, len(t.members)),
+	}
+	var ejected []ejection
+	members, unproven, advanced := 0, 0, 0.0
+	for i, u := range t.upstreams {
+		of := &w.of[i]
+		of.base = t.members[i].Weight
+		decision := p.Decision(t.members[i], now)
+		of.drained = decision.Drain != nil
+		if decision.Weight != nil {
+			of.base = decision.Weight.Value
+		}
+		w.by(decision.until())
+		counts := of.base > 0 && !of.drained
+		u.mu.Lock()
+		of.rate, of.ramp, of.unproven = u.rateAt(now, s), u.rampAt(now, s), u.unproven
+		if counts && now.Before(u.ejectedTill) {
+			ejected = append(ejected, ejection{i, u.ejectedAt, u.ejectedTill})
+		}
+		w.by(u.nextChange(now, s))
+		u.mu.Unlock()
+		if counts {
+			members++
+			advanced = max(advanced, of.ramp)
+			if of.unproven {
+				unproven++
+			}
+		}
+	}
+	w.nobodyProven = members > 0 && unproven == members
+	ignored := w.eject(ejected, members, s)
+	w.panicking = ignored || w.nobodyProven
+	w.plain = w.again.IsZero() && unproven == 0 && len(ejected) == 0
+	effective := w.settle(s, advanced)
+	t.weights.Store(w)
+	return effective
+}
+
+// settle computes the effective weights from their factors. When every member is
+// new they are compared with the most advanced one, so that all being new is no
+// different from none being. On probation a member gets the floor's share of what
+// it would have, but not of more than all the others have: a dead upstream must not
+// cost more because it is a heavy one.
+func (w *weights) settle(s *Settings, advanced float64) []float64 {
+	effective := make([]float64, len(w.of))
+	proven := 0.0
+	for i := range w.of {
+		of := &w.of[i]
+		if advanced > 0 {
+			of.ramp = min(1, of.ramp/advanced)
+		}
+		if of.drained || of.ejected || of.unproven && !w.nobodyProven {
+			continue
+		}
+		of.effective = of.base * max(s.Floor, of.rate*of.ramp)
+		proven += of.effective
+	}
+	for i := range w.of {
+		of := &w.of[i]
+		if of.unproven && !of.drained && !of.ejected && !w.nobodyProven {
+			of.effective = s.Floor * min(of.base, proven)
+		}
+		effective[i] = of.effective
+	}
+	return effective
+}
+
+// ejection is a member that is to be out of the rotation for a time.
+type ejection struct {
+	member   int
+	at, till time.Time
+}
+
+// eject takes out the members ejected first, as many as may be, and reports
+// whether one had to stay.
+func (w *weights) eject(ejected []ejection, members int, s *Settings) (ignored bool) {
+	slices.SortFunc(ejected, func(a, b ejection) int { return a.at.Compare(b.at) })
+	most := min(int(s.MaxEjected*float64(members)), members-1)
+	for n, e := range ejected {
+		if n >= most {
+			return true
+		}
+		w.of[e.member].ejected = true
+		w.by(e.till)
+	}
+	return false
+}
+
+// by has the weights computed anew at t or before.
+func (w *weights) by(t time.Time) {
+	if !t.IsZero() && (w.again.IsZero() || t.Before(w.again)) {
+		w.again = t
+	}
+}
