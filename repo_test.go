@@ -528,6 +528,11 @@ func TestPinnedVersions(t *testing.T) {
 			t.Errorf("go.mod has %s %s, pinned is %s", modulePath, got, want)
 		}
 	}
+	for _, needed := range []string{"github.com/caddyserver/caddy/v2", "github.com/prometheus/client_golang", "go.uber.org/zap"} {
+		if requirement(t, needed) == "" {
+			t.Errorf("go.mod does not have %s, or is not read right", needed)
+		}
+	}
 	for _, other := range []string{"github.com/jackc/pgx", "github.com/jackc/pgx/v4"} {
 		if got := requirement(t, other); got != "" {
 			t.Errorf("go.mod has %s %s: weir uses pgx/v5", other, got)

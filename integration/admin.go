@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/weirproxy/weir/governance/balance"
 )
 
 // Answer is an answer of the admin API or of a site.
@@ -126,10 +128,7 @@ type Upstream struct {
 	EjectedFor      float64           `json:"ejected_for_seconds"`
 	InFlight        int64             `json:"in_flight"`
 	Attempts        map[string]uint64 `json:"attempts"`
-	Decision        *struct {
-		Drain bool      `json:"drain"`
-		Until time.Time `json:"until"`
-	} `json:"decision"`
+	Decision        *balance.Decision `json:"decision"`
 }
 
 // Pool returns the state of a pool.

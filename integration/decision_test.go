@@ -70,7 +70,7 @@ func TestAnOperatorsDecisionHoldsAtOnceAndOutlivesReloadsAndRestarts(t *testing.
 		t.Helper()
 		d.wantState(when, one, "draining", 1)
 		d.wantState(when, two, "in", 3)
-		if decision := d.Upstream("shop", two.Address).Decision; decision == nil || time.Until(decision.Until) < 50*time.Minute {
+		if decision := d.Upstream("shop", two.Address).Decision; decision == nil || decision.Weight == nil || time.Until(decision.Weight.Until) < 50*time.Minute {
 			t.Errorf("%s: the decision about back end two is %+v, want one that ends in an hour", when, decision)
 		}
 		d.wantRequests(when, 0, 225, 75)
@@ -129,11 +129,13 @@ func TestAChangedConfiguredWeightEndsADecision(t *testing.T) {
 	d.wantRequests("after it changed back", 100, 100, 100)
 
 	// a restart with a changed weight is a change of configuration, too
-	d.decide(two, `{"drain":true}`)
+	d.decide(two, `{"weight":4}`)
+	d.decide(d.backends[0], `{"drain":true}`)
 	d.Stop()
-	d.site.Weights = "1 2 1"
+	d.site.Weights = "2 2 1"
 	d.Run(d.site.Caddyfile())
-	d.wantRequests("after a restart with a changed weight", 75, 150, 75)
+	// the decision to drain is about no weight
+	d.wantRequests("after a restart with changed weights", 0, 200, 100)
 }
 
 func TestADecisionEndsWithItsTime(t *testing.T) {

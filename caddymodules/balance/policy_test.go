@@ -302,17 +302,28 @@ func (source) UpstreamInfo(address string) (float64, string, time.Time, bool) {
 	return 0, "", time.Time{}, false
 }
 
+// dynamic makes Caddy run a site on each address whose upstreams the test's source
+// tells.
+func dynamic(t *testing.T, storage string, addresses ...string) {
+	t.Helper()
+	var servers []string
+	for i, address := range addresses {
+		servers = append(servers, fmt.Sprintf(`"srv%d":{"listen":[%q],"automatic_https":{"disable":true},"routes":[{"handle":[{"handler":"reverse_proxy",
+			"dynamic_upstreams":{"source":"weir_test"},
+			"load_balancing":{"selection_policy":{"policy":"success_weighted","name":"test","slow_start":3600000000000}}}]}]}`, i, address))
+	}
+	config := fmt.Sprintf(`{"admin":{"disabled":true,"config":{"persist":false}},"storage":{"module":"file_system","root":%q},"apps":{"http":{"servers":{%s}}}}`,
+		storage, strings.Join(servers, ","))
+	if err := caddy.Load([]byte(config), true); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestDynamicUpstreamsTellTheirWeights(t *testing.T) {
 	a, b := backend(t, answer("a")), backend(t, answer("b"))
 	sourceState.Store(&[]sourceMember{{Address: a, Weight: 3, Instance: "1"}, {Address: b, Weight: 1, Instance: "1"}})
 	listen := freeport.Address(t)
-	config := fmt.Sprintf(`{"admin":{"disabled":true,"config":{"persist":false}},"storage":{"module":"file_system","root":%q},"apps":{"http":{"servers":{"srv0":{
-		"listen":[%q],"automatic_https":{"disable":true},"routes":[{"handle":[{"handler":"reverse_proxy",
-		"dynamic_upstreams":{"source":"weir_test"},
-		"load_balancing":{"selection_policy":{"policy":"success_weighted","name":"test","slow_start":3600000000000}}}]}]}}}}}`, t.TempDir(), listen)
-	if err := caddy.Load([]byte(config), true); err != nil {
-		t.Fatal(err)
-	}
+	dynamic(t, t.TempDir(), listen)
 	t.Cleanup(func() { stop(t) })
 	if shares := sharesOf(t, "http://"+listen, 40); shares["a"] != 30 {
 		t.Errorf("40 requests went %v, want 30 to a", shares)
@@ -328,11 +339,55 @@ func TestDynamicUpstreamsTellTheirWeights(t *testing.T) {
 	if ramp := upstreamOf(t, "test", b).Ramp; ramp != 0.1 {
 		t.Errorf("ramp of the restarted instance is %v, want 0.1", ramp)
 	}
-	// the pool shrinks and changes
+	// the pool changes altogether
 	c := backend(t, answer("c"))
 	sourceState.Store(&[]sourceMember{{Address: c, Weight: 1}})
 	if shares := sharesOf(t, "http://"+listen, 5); shares["c"] != 5 {
 		t.Errorf("5 requests went %v, want c only", shares)
+	}
+}
+
+// A pool of dynamic upstreams is known whole, with its decisions, also where and
+// when no request has come yet: on the other address of a site, and after a reload.
+func TestDynamicPoolIsKnownWithoutRequests(t *testing.T) {
+	a, b := backend(t, answer("a")), backend(t, answer("b"))
+	sourceState.Store(&[]sourceMember{{Address: a, Weight: 1}, {Address: b, Weight: 1}})
+	storage, one, two := t.TempDir(), freeport.Address(t), freeport.Address(t)
+	dynamic(t, storage, one, two)
+	t.Cleanup(func() { stop(t) })
+	for _, busy := range []string{one, two} {
+		get(t, "http://"+busy)
+		if n := len(pool(t, "test").Upstreams); n != 2 {
+			t.Fatalf("requests at one of two addresses: the pool shows %d upstreams, want 2", n)
+		}
+	}
+	dynamic(t, storage, one, two, freeport.Address(t))
+	u := upstreamOf(t, "test", a)
+	if u.Attempts["success"] == 0 || u.Ramp != 1 {
+		t.Errorf("after a reload the pool shows %+v", u)
+	}
+	held, err := livestate.Default.Get(livestate.Key{Kind: kind, Name: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := held.View.(livestate.Controller).Control([]string{"upstreams", a}, []byte(`{"drain":true}`)); err != nil {
+		t.Fatal(err)
+	}
+	for _, address := range []string{one, two} {
+		if shares := sharesOf(t, "http://"+address, 6); shares["b"] != 6 {
+			t.Errorf("6 requests went %v, want b only", shares)
+		}
+	}
+	// the source advertises another weight: no reason to end a drain
+	sourceState.Store(&[]sourceMember{{Address: a, Weight: 0.5}, {Address: b, Weight: 1}})
+	for deadline := time.Now().Add(5 * time.Second); upstreamOf(t, "test", a).Weight != 0.5; time.Sleep(50 * time.Millisecond) {
+		get(t, "http://"+one)
+		if time.Now().After(deadline) {
+			t.Fatal("the new weight is not used")
+		}
+	}
+	if shares := sharesOf(t, "http://"+one, 6); shares["b"] != 6 {
+		t.Errorf("after another weight was advertised, 6 requests went %v, want b only", shares)
 	}
 }
 

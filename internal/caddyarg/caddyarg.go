@@ -76,20 +76,6 @@ func ParseNumber(d *caddyfile.Dispenser, option, value string) (float64, error) 
 	return number, nil
 }
 
-// Integer reads one integer of at least least.
-func Integer(d *caddyfile.Dispenser, least int) (int, error) {
-	option := d.Val()
-	value, err := One(d)
-	if err != nil {
-		return 0, err
-	}
-	number, err := strconv.Atoi(value)
-	if err != nil || number < least {
-		return 0, d.Errf("%s: %q is not a whole number of at least %d", option, value, least)
-	}
-	return number, nil
-}
-
 // Share reads one share, written as a percentage (5%) or a fraction (0.05),
 // between 0 and 1 inclusive.
 func Share(d *caddyfile.Dispenser) (float64, error) {

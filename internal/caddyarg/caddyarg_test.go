@@ -29,9 +29,6 @@ func TestValues(t *testing.T) {
 	if v, err := Number(option("alpha 0.5")); v != 0.5 || err != nil {
 		t.Errorf("Number: %v, %v", v, err)
 	}
-	if v, err := Integer(option("n 3"), 1); v != 3 || err != nil {
-		t.Errorf("Integer: %v, %v", v, err)
-	}
 	for _, text := range []string{"5%", "0.05"} {
 		if v, err := Share(option("floor " + text)); v != 0.05 || err != nil {
 			t.Errorf("Share of %s: %v, %v", text, v, err)
@@ -45,7 +42,6 @@ func TestErrors(t *testing.T) {
 	some := func(d *caddyfile.Dispenser) error { _, err := Some(d); return err }
 	duration := func(d *caddyfile.Dispenser) error { _, err := Duration(d); return err }
 	number := func(d *caddyfile.Dispenser) error { _, err := Number(d); return err }
-	integer := func(d *caddyfile.Dispenser) error { _, err := Integer(d, 1); return err }
 	share := func(d *caddyfile.Dispenser) error { _, err := Share(d); return err }
 	once := func(d *caddyfile.Dispenser) error { return Once(d, map[string]bool{"x": true}) }
 	unknown := func(d *caddyfile.Dispenser) error { return Unknown(d, "a", "b") }
@@ -66,9 +62,6 @@ func TestErrors(t *testing.T) {
 		{number, "x NaN", `x: "NaN" is not a number`},
 		{number, "x Inf", `x: "Inf" is not a number`},
 		{number, "x 1e300", `x: "1e300" is not a number`},
-		{integer, "x", "x needs a value"},
-		{integer, "x 0", `x: "0" is not a whole number of at least 1`},
-		{integer, "x 1.5", `x: "1.5" is not a whole number of at least 1`},
 		{share, "x", "x needs a value"},
 		{share, "x 101%", `x: "101%" is not a share`},
 		{share, "x -1%", `x: "-1%" is not a share`},

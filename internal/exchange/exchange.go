@@ -186,9 +186,6 @@ func (x *Exchange) AddAttempt(balancer any, upstream string) {
 	x.Outcome = ""
 }
 
-// Attempts is the number of attempts so far, by all balancers.
-func (x *Exchange) Attempts() int { return len(x.attempts) }
-
 // AttemptsOf is the number of attempts that balancer made. Several balancers can
 // work for one request: forward_auth runs beside reverse_proxy.
 func (x *Exchange) AttemptsOf(balancer any) int {
