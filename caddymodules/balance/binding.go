@@ -43,17 +43,21 @@ type binding struct {
 
 // pick returns the upstream for the next attempt of a request, or nil.
 func (b *binding) pick(pool reverseproxy.UpstreamPool, tried func(int) bool) *reverseproxy.Upstream {
+	if tried == nil && !b.partial {
+		if u := b.upstream(pool, b.table.Next()); u != nil && u.Available() {
+			return u
+		}
+	}
+	return b.pickSlowly(pool, tried)
+}
+
+func (b *binding) pickSlowly(pool reverseproxy.UpstreamPool, tried func(int) bool) *reverseproxy.Upstream {
 	available := func(member int) bool {
 		u := b.upstream(pool, member)
 		return u != nil && u.Available()
 	}
 	if b.partial {
 		return b.upstream(pool, b.table.Draw(available, tried))
-	}
-	if tried == nil {
-		if u := b.upstream(pool, b.table.Next()); u != nil && u.Available() {
-			return u
-		}
 	}
 	return b.upstream(pool, b.table.Pick(available, tried))
 }

@@ -20,6 +20,7 @@ type Table struct {
 	index     map[string]int
 	upstreams []*Upstream
 	scheduler *swrr.Scheduler
+	changes   *atomic.Uint64 // the pool's
 	// seek is 1 + the index of an ejected member that the next request tries, or 0.
 	seek    atomic.Int32
 	weights atomic.Pointer[weights]
@@ -31,6 +32,7 @@ func newTable(b *Balancer, members []Member, old *Table, now time.Time) *Table {
 	t := &Table{
 		balancer: b,
 		members:  members,
+		changes:  &b.pool.changes,
 		index:    make(map[string]int, len(members)),
 	}
 	if b.closed {
@@ -116,7 +118,7 @@ func (t *Table) Member(i int) Member { return t.members[i] }
 // are available.
 func (t *Table) Next() int {
 	w := t.weights.Load()
-	if !w.plain || w.changes != t.balancer.pool.changes.Load() || t.seek.Load() != 0 {
+	if !w.plain || w.changes != t.changes.Load() || t.seek.Load() != 0 {
 		return -1
 	}
 	return t.scheduler.Next()

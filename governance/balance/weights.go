@@ -38,7 +38,7 @@ type weight struct {
 // passed. While all rates are 1 and nothing happens it reads no clock.
 func (t *Table) current() *weights {
 	w := t.weights.Load()
-	changes := t.balancer.pool.changes.Load()
+	changes := t.changes.Load()
 	if w.changes == changes && w.again.IsZero() {
 		return w
 	}
