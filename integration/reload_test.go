@@ -30,6 +30,7 @@ type reloaded struct {
 	failing  *Backend
 	configs  [2]string
 
+	after   func()
 	results []*Result
 	early   Memory
 	late    Memory
@@ -60,9 +61,8 @@ func (r *reloaded) served() int64 {
 }
 
 // reload reloads under load, up to the reload until. It loads the other
-// configuration each time, so never the one that runs. Then it measures the memory
-// at rest.
-func (r *reloaded) reload(t *testing.T, from, until int, after func(n int)) Memory {
+// configuration each time, so never the one that runs.
+func (r *reloaded) reload(t *testing.T, from, until int) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	var load sync.WaitGroup
@@ -76,12 +76,11 @@ func (r *reloaded) reload(t *testing.T, from, until int, after func(n int)) Memo
 			t.Fatalf("%s: no requests come after reload %d", r.name, n-1)
 		}
 		r.gateway.MustLoad(r.configs[n%2])
-		after(n)
+		r.after()
 	}
 	stop()
 	load.Wait()
 	r.results = append(r.results, result)
-	return r.memoryAtRest()
 }
 
 // memoryAtRest measures when no goroutine ends any more: connections to back ends
@@ -99,28 +98,39 @@ func (r *reloaded) memoryAtRest() Memory {
 	return m
 }
 
-// run reloads count times and measures after the first early of them and at the end.
-func (r *reloaded) run(t *testing.T, early, count int, after func(n int)) {
+// inTurn reloads the gateways count times each, a few reloads at a time and in
+// turn, so that whatever else the machine does is a burden on all of them. It
+// measures their memory after the first early reloads and at the end.
+func inTurn(t *testing.T, early, count int, gateways ...*reloaded) {
 	t.Helper()
-	r.early = r.reload(t, 1, early, after)
-	r.late = r.reload(t, early+1, count, after)
-	t.Logf("%s: goroutines %.0f after %d reloads, %.0f after %d; heap in use %.1f MiB, then %.1f MiB", r.name,
-		r.early.Goroutines, early, r.late.Goroutines, count, r.early.HeapInUse/(1<<20), r.late.HeapInUse/(1<<20))
-	for _, result := range r.results {
-		t.Logf("%s: %v", r.name, result)
+	turn := early / 2
+	for n := 1; n <= count; n += turn {
+		for _, r := range gateways {
+			r.reload(t, n, min(n+turn-1, count))
+			if n+turn-1 == early {
+				r.early = r.memoryAtRest()
+			}
+		}
+	}
+	for _, r := range gateways {
+		r.late = r.memoryAtRest()
+		t.Logf("%s: goroutines %.0f after %d reloads, %.0f after %d; heap in use %.1f MiB, then %.1f MiB", r.name,
+			r.early.Goroutines, early, r.late.Goroutines, count, r.early.HeapInUse/(1<<20), r.late.HeapInUse/(1<<20))
+		t.Logf("%s: %v", r.name, r.result())
 	}
 }
 
-// result is that of both loads.
+// result is that of all loads.
 func (r *reloaded) result() *Result { return Join(r.results...) }
 
 func reloadsUnderLoad(t *testing.T, early, count int) {
 	w := newReloaded(t, "weir", Weir(t), false)
 	p := newReloaded(t, "plain Caddy", PlainCaddy(t), true)
 	var h history
-	w.run(t, early, count, func(int) { h.note(w) })
+	w.after = func() { h.note(w) }
 	// plain Caddy is asked as much, so that both have the same work after a reload
-	p.run(t, early, count, func(int) { p.gateway.Get("/config/"); p.gateway.Metrics() })
+	p.after = func() { p.gateway.Get("/config/"); p.gateway.Metrics() }
+	inTurn(t, early, count, w, p)
 	checkFailures(t, w.result(), p.result(), count)
 	checkMemory(t, w)
 	h.check(t)
@@ -162,14 +172,15 @@ func (h *history) check(t *testing.T) {
 }
 
 // checkFailures lets weir fail no more than plain Caddy. Of connections that a
-// reload resets (see Result.Unanswered) it may have a few more: who of the two meets
-// one is chance.
+// reload resets (see Result.Unanswered) it may have more, as far as chance goes:
+// who of the two meets one depends on what else the machine does at that moment.
 func checkFailures(t *testing.T, weir, plain *Result, reloads int) {
 	t.Helper()
 	if w, p := weir.FailedAnswers(), plain.FailedAnswers(); w > p {
 		t.Errorf("weir failed %d requests, plain Caddy %d", w, p)
 	}
-	if w, p := weir.Unanswered(), plain.Unanswered(); w > p+2+reloads/50 {
+	w, p := weir.Unanswered(), plain.Unanswered()
+	if chance := 3*math.Sqrt(float64(w+p)) + float64(reloads)/50; float64(w) > float64(p)+chance {
 		t.Errorf("weir left %d requests without an answer, plain Caddy %d", w, p)
 	}
 }
