@@ -114,6 +114,8 @@ func (p *Policy) newBinding(pool reverseproxy.UpstreamPool) *binding {
 	}
 	if known {
 		b.made = last.made // members are told anew once a second, not at each change
+	} else if p.dynamic {
+		table = p.balancer.Learn(p.members(pool))
 	} else {
 		table = p.balancer.Sync(p.members(pool))
 	}

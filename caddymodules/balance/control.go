@@ -88,12 +88,17 @@ func (p *Policy) Control(path []string, body []byte) (any, error) {
 func (l *livePool) decide(p *Policy, m balance.Member, body []byte) error {
 	l.deciding.Lock()
 	defer l.deciding.Unlock()
+	loadErr := l.load(p)
 	now := time.Now()
 	decision, err := amend(l.Decision(m, now), m, body, now)
 	if err != nil {
 		return fmt.Errorf("%w: %w", livestate.ErrInvalid, err)
 	}
 	l.Decide(m.Address, decision)
+	if loadErr != nil {
+		// what was stored about it must not come back when storage does
+		l.decided[m.Address] = true
+	}
 	p.logger.Info("operator's decision", zap.String("pool", p.Name), zap.String("upstream", m.Address), zap.Any("decision", decision))
 	if err := l.save(p); err != nil {
 		return fmt.Errorf("the decision holds, but not over a restart: %w", err)
@@ -165,8 +170,16 @@ func (l *livePool) load(p *Policy) error {
 		return nil
 	}
 	var decisions map[string]balance.Decision
-	if err := statestore.Load(p.storage, kind, p.Name, &decisions); err != nil {
+	switch err := statestore.Load(p.storage, kind, p.Name, &decisions); {
+	case errors.Is(err, statestore.ErrBroken):
+		// it will not mend by itself, and must not keep new decisions from being stored
+		p.logger.Error("operator's decisions of before are lost", zap.String("pool", p.Name), zap.Error(err))
+		decisions = nil
+	case err != nil:
 		return err
+	}
+	for address := range l.decided {
+		delete(decisions, address)
 	}
 	l.Restore(decisions, time.Now())
 	l.restored = true

@@ -121,8 +121,13 @@ type livePool struct {
 	retried atomic.Uint64
 	denied  atomic.Uint64
 
-	deciding sync.Mutex // held while decisions are read, changed and stored
-	restored bool       // whether those of before are known; guarded by deciding
+	deciding sync.Mutex      // held while decisions are read, changed and stored
+	restored bool            // whether those of before are known
+	decided  map[string]bool // what was decided before they were
+}
+
+func newLivePool() *livePool {
+	return &livePool{Pool: balance.NewPool(), decided: make(map[string]bool)}
 }
 
 // CaddyModule returns the Caddy module information.
@@ -294,7 +299,7 @@ func (p *Policy) acquire(ctx caddy.Context, proxy *reverseproxy.Handler) error {
 		Configuration: ctx.GetMetricsRegistry(),
 		Settings:      where + string(source[:]),
 		Place:         where,
-	}, func() (*livePool, error) { return &livePool{Pool: balance.NewPool()}, nil })
+	}, func() (*livePool, error) { return newLivePool(), nil })
 	return err
 }
 
@@ -328,6 +333,10 @@ func (p *Policy) Cleanup() error {
 // the retry budget is used up.
 func (p *Policy) Select(pool reverseproxy.UpstreamPool, r *http.Request, _ http.ResponseWriter) *reverseproxy.Upstream {
 	if len(pool) == 0 {
+		if p.dynamic {
+			p.balancer.Learn(nil)
+		}
+		exchange.From(r).RefusedBy = "pool " + p.Name
 		return nil
 	}
 	b := p.bind(pool)
@@ -339,16 +348,18 @@ func (p *Policy) Select(pool reverseproxy.UpstreamPool, r *http.Request, _ http.
 		return p.pickFirst(b, pool, r)
 	}
 	tried := func(i int) bool { return x.Tried(p, b.table.Member(i).Address) }
-	u := b.pick(pool, tried)
-	switch {
-	case u == nil:
-		return nil
-	case !p.balancer.Retry():
+	// The budget is asked first: a pick may take the only place for a probe.
+	if !p.balancer.Retry() {
 		// the proxy may ask again and again until its time is up
-		if x.RefusedBy == "" {
-			x.RefusedBy = "retry_budget " + p.Name
+		if by := "retry_budget " + p.Name; x.RefusedBy != by {
+			x.RefusedBy = by
 			p.live.denied.Add(1)
 		}
+		return nil
+	}
+	u := b.pick(pool, tried)
+	if u == nil {
+		p.balancer.Refund()
 		return nil
 	}
 	p.live.retried.Add(1)

@@ -1,6 +1,8 @@
 package balance
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,8 +13,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddyserver/certmagic"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	"go.uber.org/zap/zaptest"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
@@ -612,7 +616,7 @@ func healthy(upstreams reverseproxy.UpstreamPool, weight func(i int) float64) *P
 	for i, u := range upstreams {
 		p.weights[u.String()] = weight(i)
 	}
-	p.live = &livePool{Pool: balance.NewPool()}
+	p.live = newLivePool()
 	p.balancer = balance.NewBalancer(p.live.Pool, balance.DefaultSettings())
 	return p
 }
@@ -689,4 +693,115 @@ func TestPoolsOfAnyOrder(t *testing.T) {
 			t.Errorf("%s was picked %d times, want about %d", address, got, want)
 		}
 	}
+}
+
+// A denied retry must not take what the next request needs: the only place for a
+// probe of an upstream on probation.
+func TestDeniedRetryTakesNoProbe(t *testing.T) {
+	listen := freeport.Address(t)
+	var down atomic.Bool
+	recovering := backend(t, func(w http.ResponseWriter, _ *http.Request) {
+		if down.Load() {
+			w.WriteHeader(503)
+		}
+	})
+	var n atomic.Int32
+	shaky := backend(t, func(w http.ResponseWriter, _ *http.Request) {
+		if n.Add(1)%3 == 0 {
+			w.WriteHeader(503)
+		}
+	})
+	serve(t, fmt.Sprintf("http://%s {\n reverse_proxy %s %s {\n lb_policy success_weighted {\n name test\n retry_budget 0%%\n eject_for 100ms\n eject_after 3\n}\n%s\n}\n}",
+		listen, recovering, shaky, retry))
+	down.Store(true)
+	for upstreamOf(t, "test", recovering).State == "in" {
+		get(t, "http://"+listen)
+	}
+	down.Store(false)
+	time.Sleep(110 * time.Millisecond) // the ejection
+	for range 100 {
+		get(t, "http://"+listen)
+	}
+	if s := upstreamOf(t, "test", recovering).State; s != "in" {
+		t.Errorf("after 100 requests the upstream that recovered is %s, want in", s)
+	}
+}
+
+func TestEmptyDynamicPool(t *testing.T) {
+	sourceState.Store(&[]sourceMember{{Address: backend(t, answer("a")), Weight: 1}})
+	listen := freeport.Address(t)
+	dynamic(t, t.TempDir(), listen)
+	t.Cleanup(func() { stop(t) })
+	get(t, "http://"+listen)
+	sourceState.Store(new([]sourceMember))
+	if code, _ := get(t, "http://"+listen); code != 503 {
+		t.Errorf("status %d, want 503", code)
+	}
+	sourceState.Store(&[]sourceMember{{Address: backend(t, answer("b")), Weight: 1}})
+	if code, body := get(t, "http://"+listen); code != 200 || body != "b" {
+		t.Errorf("got %d %q, want b", code, body)
+	}
+}
+
+// Storage that fails when a decision is made, and works again later.
+func TestDecisionsWithFailingStorage(t *testing.T) {
+	dir := t.TempDir()
+	files := &certmagic.FileStorage{Path: dir}
+	failing := &failingStorage{Storage: files}
+	p := healthy(nil, nil)
+	p.logger = zaptest.NewLogger(t)
+	p.storage = failing
+	m := balance.Member{Address: "a", Weight: 1}
+	decide := func(body string) error { return p.live.decide(p, m, []byte(body)) }
+	if err := decide(`{"drain":true}`); err != nil {
+		t.Fatal(err)
+	}
+	// a restart, with storage that is down
+	p.live = newLivePool()
+	failing.down = true
+	p.live.restore(p)
+	if err := decide(`{"drain":false}`); err == nil {
+		t.Error("nothing tells that the decision will not outlive a restart")
+	}
+	failing.down = false
+	m.Address = "b"
+	if err := decide(`{"weight":2}`); err != nil {
+		t.Fatal(err)
+	}
+	if d := p.live.Decisions(); d["a"].Drain != nil || d["b"].Weight == nil {
+		t.Errorf("decisions are %+v: an old one came back", d)
+	}
+	// a file that cannot be read is lost, but not what is decided from then on
+	if err := files.Store(t.Context(), "weir/pools/test.json", []byte("{")); err != nil {
+		t.Fatal(err)
+	}
+	p.live = newLivePool()
+	p.live.restore(p)
+	if err := decide(`{"weight":3}`); err != nil {
+		t.Error(err)
+	}
+	p.live = newLivePool()
+	p.live.restore(p)
+	if w := p.live.Decisions()["b"].Weight; w == nil || w.Value != 3 {
+		t.Errorf("the stored decision is %+v, want 3", w)
+	}
+}
+
+type failingStorage struct {
+	certmagic.Storage
+	down bool
+}
+
+func (s *failingStorage) Load(ctx context.Context, key string) ([]byte, error) {
+	if s.down {
+		return nil, errors.New("down")
+	}
+	return s.Storage.Load(ctx, key)
+}
+
+func (s *failingStorage) Store(ctx context.Context, key string, value []byte) error {
+	if s.down {
+		return errors.New("down")
+	}
+	return s.Storage.Store(ctx, key, value)
 }

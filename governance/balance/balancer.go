@@ -56,37 +56,47 @@ func NewBalancer(pool *Pool, settings Settings) *Balancer {
 func (b *Balancer) Sync(members []Member) *Table {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	return b.sync(members, false)
+}
+
+// Learn is Sync for members that a source told for a request: other balancers of
+// the pool may adopt them.
+func (b *Balancer) Learn(members []Member) *Table {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	t := b.sync(members, false)
+	if !b.closed {
+		b.pool.remember(t.members)
+	}
+	return t
+}
+
+// Adopt takes over the members that a source told last, to whichever balancer of
+// the pool, so that one which has had no request yet, or none for long, knows them
+// too.
+func (b *Balancer) Adopt() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if members := b.pool.remembered(); members != nil && !b.closed {
+		b.sync(members, true)
+	}
+}
+
+func (b *Balancer) sync(members []Member, adopt bool) *Table {
 	now := time.Now()
 	old := b.table.Load()
-	if old != nil {
+	if old != nil && !adopt {
 		members = old.merge(members, now)
-		if old.has(members) {
-			return old
-		}
 	}
-	t := newTable(b, members, old, now)
+	if old != nil && old.has(members) {
+		return old
+	}
+	t := newTable(b, members, old, adopt, now)
 	b.table.Store(t)
 	if old != nil && !b.closed {
 		b.pool.leave(old.upstreams, now)
 	}
 	return t
-}
-
-// Adopt takes over the members that the pool's balancers learnt of last, so that
-// one which has had no request yet, or none for long, knows them too. It is of use
-// where a source tells the members; those of a configuration are its own.
-func (b *Balancer) Adopt() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	members, now := b.pool.Members(), time.Now()
-	old := b.table.Load()
-	if b.closed || len(members) == 0 || old != nil && old.has(members) {
-		return
-	}
-	b.table.Store(newTable(b, members, old, now))
-	if old != nil {
-		b.pool.leave(old.upstreams, now)
-	}
 }
 
 // Close gives up the members. The balancer can still pick for requests that are
@@ -164,10 +174,18 @@ func (b *Balancer) FirstAttempt() {
 	}
 }
 
-// Retry reports whether the budget allows another attempt, and if so uses it.
+// Retry reports whether the budget allows another attempt, and if so uses it. A
+// retry that is not made after all must be given back with Refund.
 func (b *Balancer) Retry() bool {
 	if b.settings.RetryBudget <= 0 {
 		return b.settings.RetryBudget < 0
 	}
 	return b.pool.budget.withdraw(time.Now())
+}
+
+// Refund gives back what Retry took.
+func (b *Balancer) Refund() {
+	if b.settings.RetryBudget > 0 {
+		b.pool.budget.tokens.Add(budgetToken)
+	}
 }

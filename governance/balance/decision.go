@@ -73,7 +73,7 @@ func (p *Pool) Decide(address string, d Decision) {
 }
 
 // Restore adds decisions that were made before the pool existed, except those
-// that have ended. What was decided since stands.
+// that have ended and those about upstreams that were decided about since.
 func (p *Pool) Restore(decisions map[string]Decision, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

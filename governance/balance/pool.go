@@ -28,7 +28,7 @@ type Pool struct {
 	used      bool
 	held      int       // by how many tables' members, in all
 	emptied   time.Time // when held became 0
-	members   []Member  // as the last balancer to learn of a change knows them
+	members   []Member  // as a source told them last; nil if none did
 	decisions map[string]Decision
 }
 
@@ -45,15 +45,22 @@ func (p *Pool) Upstream(address string) *Upstream {
 	return (*p.upstreams.Load())[address]
 }
 
-// Members are the upstreams as they were last known, by whichever balancer.
-func (p *Pool) Members() []Member {
+// remember notes the members that a source told some balancer of the pool.
+func (p *Pool) remember(members []Member) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.members = members
+}
+
+func (p *Pool) remembered() []Member {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.members
 }
 
-// enter returns the histories of members, which the caller holds until leave.
-func (p *Pool) enter(members []Member, now time.Time) []*Upstream {
+// enter returns the histories of members, which the caller holds until leave. They
+// are known already, and none of them new, if the caller adopts them.
+func (p *Pool) enter(members []Member, adopted bool, now time.Time) []*Upstream {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	known := maps.Clone(*p.upstreams.Load())
@@ -74,9 +81,11 @@ func (p *Pool) enter(members []Member, now time.Time) []*Upstream {
 		}
 		// An upstream is new if the pool was in use without it. Between the
 		// cleanup of one configuration and the first request of the next there
-		// may be no balancer at all: that makes nobody new.
+		// may be no balancer at all: that makes nobody new. A balancer that gets
+		// no requests may hold an upstream long after its source stopped telling it.
 		isNew := p.used && u.holders == 0 && (u.leftAt.IsZero() || !u.leftAt.Equal(p.emptied))
-		u.join(m, isNew, now)
+		isNew = isNew || m.Advertised && u.holders > 0 && u.away(now) > absence
+		u.join(m, isNew && !adopted, now)
 		entered[i] = u
 	}
 	for _, u := range entered {
@@ -84,7 +93,6 @@ func (p *Pool) enter(members []Member, now time.Time) []*Upstream {
 		p.held++
 	}
 	p.used = true
-	p.members = members
 	p.upstreams.Store(&known)
 	return entered
 }

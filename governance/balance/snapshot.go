@@ -50,7 +50,7 @@ func (b *Balancer) Snapshot() Snapshot {
 	if t == nil {
 		return s
 	}
-	w := t.current()
+	w := t.latest()
 	s.Panic = w.panicking
 	now := time.Now()
 	total := 0.0

@@ -28,7 +28,7 @@ type Table struct {
 }
 
 // newTable is called with b.mu held.
-func newTable(b *Balancer, members []Member, old *Table, now time.Time) *Table {
+func newTable(b *Balancer, members []Member, old *Table, adopted bool, now time.Time) *Table {
 	t := &Table{
 		balancer: b,
 		members:  members,
@@ -38,15 +38,16 @@ func newTable(b *Balancer, members []Member, old *Table, now time.Time) *Table {
 	if b.closed {
 		t.upstreams = b.pool.visit(members, now)
 	} else {
-		t.upstreams = b.pool.enter(members, now)
+		t.upstreams = b.pool.enter(members, adopted, now)
 	}
 	for i, m := range members {
 		t.index[m.Address] = i
-		if u := t.upstreams[i]; old == nil || u.seen.Load() == 0 {
+		if u := t.upstreams[i]; u.seen.Load() == 0 || !adopted && old.Index(m.Address) < 0 {
 			u.seen.Store(u.clock(now))
 		}
 	}
-	effective := t.compute(now)
+	w, effective := t.compute(now)
+	t.weights.Store(w)
 	if old != nil {
 		from := make([]int, len(members))
 		for i := range members {
@@ -87,9 +88,6 @@ func (t *Table) merge(members []Member, now time.Time) []Member {
 	for _, m := range members {
 		if _, newcomer := told[m.Address]; newcomer {
 			merged = append(merged, m)
-			if u := t.balancer.pool.Upstream(m.Address); u != nil {
-				u.seen.Store(u.clock(now))
-			}
 		}
 	}
 	return merged
@@ -99,10 +97,12 @@ func (t *Table) has(members []Member) bool {
 	return slices.EqualFunc(t.members, members, Member.equal)
 }
 
-// Index returns the index of the member at address, or -1.
+// Index returns the index of the member at address, or -1; a nil table has none.
 func (t *Table) Index(address string) int {
-	if i, ok := t.index[address]; ok {
-		return i
+	if t != nil {
+		if i, ok := t.index[address]; ok {
+			return i
+		}
 	}
 	return -1
 }
@@ -131,7 +131,7 @@ func (t *Table) Next() int {
 func (t *Table) Pick(available, tried func(int) bool) int {
 	w := t.current()
 	usable := func(i int) bool { return available(i) && (tried == nil || !tried(i)) }
-	if i := t.sought(w); i >= 0 && usable(i) && t.upstreams[i].admitProbe(time.Now()) {
+	if i := t.sought(w, usable); i >= 0 {
 		return i
 	}
 	// The schedule, skipping whom this request cannot use, keeps the proportions
@@ -153,17 +153,25 @@ func (t *Table) Pick(available, tried func(int) bool) int {
 // but the request cannot use would lose its turn, and requests that come in a
 // rhythm would starve some; drawing by weight keeps the proportions of any part.
 func (t *Table) Draw(available, tried func(int) bool) int {
-	return t.draw(t.current(), available, tried)
+	w := t.current()
+	usable := func(i int) bool { return available(i) && (tried == nil || !tried(i)) }
+	if i := t.sought(w, usable); i >= 0 {
+		return i
+	}
+	return t.draw(w, available, tried)
 }
 
-// sought takes the member that is to be tried at once.
-func (t *Table) sought(w *weights) int {
+// sought takes the member that is to be tried at once, if it still is.
+func (t *Table) sought(w *weights, usable func(int) bool) int {
 	sought := t.seek.Load()
 	if sought == 0 || !t.seek.CompareAndSwap(sought, 0) {
 		return -1
 	}
 	i := int(sought) - 1
-	if of := &w.of[i]; of.drained || of.base <= 0 {
+	if of := &w.of[i]; !w.nobodyProven || of.drained || of.base <= 0 {
+		return -1
+	}
+	if !usable(i) || !t.upstreams[i].admitProbe(time.Now()) {
 		return -1
 	}
 	return i
@@ -172,10 +180,10 @@ func (t *Table) sought(w *weights) int {
 // admit reports whether a scheduled member may get an attempt now.
 func (t *Table) admit(w *weights, i int) bool {
 	of := &w.of[i]
-	if of.unproven && !w.nobodyProven {
-		return t.upstreams[i].admitProbe(time.Now())
+	if of.ejected || of.drained || of.base <= 0 {
+		return false
 	}
-	return !of.ejected
+	return !of.unproven || w.nobodyProven || t.upstreams[i].admitProbe(time.Now())
 }
 
 // draw looks at all members: first those in the rotation, then the ejected, of

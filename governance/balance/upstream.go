@@ -45,6 +45,7 @@ type Upstream struct {
 	lastAttempt time.Time
 	inARow      int
 	joined      time.Time // zero: was there from the beginning
+	since       time.Time // as it was told
 	instance    string
 	ejectedAt   time.Time
 	ejectedTill time.Time
@@ -64,6 +65,11 @@ func newUpstream(address string, now time.Time) *Upstream {
 // clock is t on the upstream's clock; it is positive.
 func (u *Upstream) clock(t time.Time) int64 { return int64(t.Sub(u.origin)) + 1 }
 
+// away is for how long no source has told the upstream.
+func (u *Upstream) away(now time.Time) time.Duration {
+	return time.Duration(u.clock(now) - u.seen.Load())
+}
+
 // join notes that the upstream entered a pool, newly or again, and forgets what
 // does not hold for another instance at the same address.
 func (u *Upstream) join(m Member, isNew bool, now time.Time) {
@@ -77,15 +83,16 @@ func (u *Upstream) join(m Member, isNew bool, now time.Time) {
 	if m.Instance != "" {
 		u.instance = m.Instance
 	}
-	switch {
-	case !m.Since.IsZero():
+	if isNew {
+		u.joined = now
+	}
+	if !m.Since.IsZero() && (isNew || !m.Since.Equal(u.since)) {
 		u.joined = m.Since
 		if now.Before(u.joined) { // another machine's clock
 			u.joined = now
 		}
-	case isNew:
-		u.joined = now
 	}
+	u.since = m.Since
 	u.settle()
 }
 
@@ -119,18 +126,20 @@ type change struct {
 	turn   bool // its ejection began or ended
 	// streak is the number of failures in a row that a success ended, and proved
 	// whether it ended a probation: should the answer break off later, neither
-	// happened.
-	streak int
-	proved bool
+	// happened, unless there was another success since. successes is how many
+	// there were.
+	streak    int
+	proved    bool
+	successes uint64
 }
 
 // record counts an attempt that started at start and ended now.
 func (u *Upstream) record(o Outcome, start, now time.Time, s *Settings) change {
-	u.attempts[o].Add(1)
+	n := u.attempts[o].Add(1)
 	if o == Success && u.steady.Load() {
-		return change{}
+		return change{successes: n}
 	}
-	u.probeUntil.Store(0)
+	u.endProbe(start)
 	if o.Neutral() {
 		return change{}
 	}
@@ -147,7 +156,7 @@ func (u *Upstream) record(o Outcome, start, now time.Time, s *Settings) change {
 	if rate > steadyRate {
 		rate = 1
 	}
-	c := change{weight: rate != u.rate, streak: u.inARow, proved: u.prove(start, now)}
+	c := change{weight: rate != u.rate, streak: u.inARow, proved: u.prove(start, now), successes: n}
 	c.turn = c.proved
 	u.rate, u.inARow = rate, 0
 	return c
@@ -163,9 +172,9 @@ func (u *Upstream) truncate(c change, start, now time.Time, s *Settings) change 
 	// (1-alpha) r + alpha.
 	u.rate = max(0, u.rateAt(now, s)-s.Alpha)
 	u.lastAttempt = now
-	u.inARow = max(u.inARow, c.streak)
-	if c.proved {
-		u.unproven = true
+	if u.attempts[Success].Load() == c.successes {
+		u.inARow = max(u.inARow, c.streak)
+		u.unproven = u.unproven || c.proved
 	}
 	return change{weight: true, turn: u.fail(false, start, now, s)}
 }
@@ -224,6 +233,14 @@ func (u *Upstream) admitProbe(now time.Time) bool {
 		return false
 	}
 	return u.probeUntil.CompareAndSwap(until, u.clock(now.Add(probeTimeout)))
+}
+
+// endProbe gives the place of a probe back when the attempt that took it is over.
+// Attempts that began before the place was taken did not take it.
+func (u *Upstream) endProbe(start time.Time) {
+	if until := u.probeUntil.Load(); until != 0 && u.clock(start) >= until-int64(probeTimeout) {
+		u.probeUntil.CompareAndSwap(until, 0)
+	}
 }
 
 // nextChange is when the upstream's weight will have changed by time alone, or

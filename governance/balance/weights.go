@@ -52,8 +52,24 @@ func (t *Table) current() *weights {
 		return w // someone else computes them
 	}
 	defer t.mu.Unlock()
-	t.scheduler.Update(t.compute(now))
-	return t.weights.Load()
+	return t.refresh(now)
+}
+
+// latest is current for those who want to see what was just decided.
+func (t *Table) latest() *weights {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.refresh(time.Now())
+}
+
+// refresh computes the weights. The schedule changes before they are seen: whoever
+// sees that a member is drained must not be given it by the old schedule. The
+// caller holds mu.
+func (t *Table) refresh(now time.Time) *weights {
+	w, effective := t.compute(now)
+	t.scheduler.Update(effective)
+	t.weights.Store(w)
+	return w
 }
 
 // pause is how long weights are left alone after they were computed, unless an
@@ -63,9 +79,8 @@ func (t *Table) pause() time.Duration {
 	return min(time.Duration(len(t.members))*100*time.Microsecond, 50*time.Millisecond)
 }
 
-// compute computes the weights at now, publishes them, and returns the effective
-// ones. The caller holds mu or is the only one to know t.
-func (t *Table) compute(now time.Time) []float64 {
+// compute returns the weights at now, and the effective ones apart.
+func (t *Table) compute(now time.Time) (*weights, []float64) {
 	p, s := t.balancer.pool, &t.balancer.settings
 	w := &weights{
 		changes: p.changes.Load(),
@@ -103,9 +118,7 @@ func (t *Table) compute(now time.Time) []float64 {
 	ignored := w.eject(ejected, members, s)
 	w.panicking = ignored || w.nobodyProven
 	w.plain = w.again.IsZero() && unproven == 0 && len(ejected) == 0
-	effective := w.settle(s, advanced)
-	t.weights.Store(w)
-	return effective
+	return w, w.settle(s, advanced)
 }
 
 // settle computes the effective weights from their factors. When every member is

@@ -184,6 +184,7 @@ func (x *Exchange) AddAttempt(balancer any, upstream string) {
 	x.attempts = append(x.attempts, attempt{balancer, upstream})
 	x.Upstream = upstream
 	x.Outcome = ""
+	x.RefusedBy = "" // by someone who has let it pass since
 }
 
 // AttemptsOf is the number of attempts that balancer made. Several balancers can

@@ -16,6 +16,9 @@ import (
 	"github.com/caddyserver/certmagic"
 )
 
+// ErrBroken is returned by Load for a state that is there but cannot be decoded.
+var ErrBroken = errors.New("broken state")
+
 // timeout bounds each access: storage may be a network away, and neither loading
 // a configuration nor an admin request may hang on it.
 const timeout = 3 * time.Second
@@ -45,7 +48,8 @@ func Save(storage certmagic.Storage, kind, name string, v any) error {
 	return nil
 }
 
-// Load decodes the stored state into v and leaves v alone if there is none.
+// Load decodes the stored state into v and leaves v alone if there is none. The
+// error is ErrBroken if there is one that cannot be decoded.
 func Load(storage certmagic.Storage, kind, name string, v any) error {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
@@ -57,7 +61,7 @@ func Load(storage certmagic.Storage, kind, name string, v any) error {
 		return fmt.Errorf("loading state of %s %q: %w", kind, name, err)
 	}
 	if err := json.Unmarshal(data, v); err != nil {
-		return fmt.Errorf("decoding state of %s %q: %w", kind, name, err)
+		return fmt.Errorf("%w of %s %q: %w", ErrBroken, kind, name, err)
 	}
 	return nil
 }

@@ -39,8 +39,8 @@ func TestErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got map[string]int
-	if err := Load(storage, "pools", "shop", &got); err == nil {
-		t.Error("broken JSON was loaded")
+	if err := Load(storage, "pools", "shop", &got); !errors.Is(err, ErrBroken) {
+		t.Errorf("broken JSON: error is %v", err)
 	}
 	if err := Save(storage, "pools", "shop", func() {}); err == nil {
 		t.Error("a function was stored")
