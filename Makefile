@@ -42,7 +42,7 @@ test: ## run every test once, with the race detector
 
 .PHONY: soak
 soak: ## run the long tests at their full counts (up to an hour)
-	WEIR_SOAK=1 go test -race=false -run Soak -timeout 60m -v ./integration/...
+	WEIR_SOAK=1 go test -race=false -run Soak -timeout 60m -v ./integration
 
 .PHONY: bench
 bench: ## run the benchmarks, then compare the gateway with plain Caddy

@@ -49,6 +49,7 @@ type plan struct {
 	connections int
 	variants    []variant
 	profiles    string
+	pin         string
 }
 
 func main() {
@@ -61,6 +62,7 @@ func main() {
 	flag.IntVar(&p.connections, "connections", 64, "keep-alive connections of the load generator")
 	names := flag.String("variants", "", "comma-separated variants, empty for all; plain is always one\n"+describeVariants())
 	flag.StringVar(&p.profiles, "profile", "", "`directory` for CPU profiles of each variant, taken after the rounds")
+	flag.StringVar(&p.pin, "pin", "", "the `processors` that the proxy runs on, by taskset; keep the load generator off\nthem for steadier figures: taskset -c 1 go run ./integration/bench -pin 0")
 	flag.Parse()
 	p.window = time.Duration(*seconds * float64(time.Second))
 	var err error

@@ -93,7 +93,11 @@ func (b *bench) start(ctx context.Context, v variant) (*proxy, error) {
 		return nil, err
 	}
 	running, end := context.WithCancel(ctx)
-	cmd := exec.CommandContext(running, b.binaries[v.weir], "run", "--config", config, "--adapter", "caddyfile")
+	command := []string{b.binaries[v.weir], "run", "--config", config, "--adapter", "caddyfile"}
+	if b.pin != "" {
+		command = append([]string{"taskset", "-c", b.pin}, command...)
+	}
+	cmd := exec.CommandContext(running, command[0], command[1:]...)
 	cmd.Env = append(os.Environ(), "HOME="+b.dir, "XDG_CONFIG_HOME="+b.dir, "XDG_DATA_HOME="+b.dir)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 5 * time.Second // then it is killed
