@@ -228,8 +228,12 @@ func TestAttempts(t *testing.T) {
 }
 
 func TestLogFields(t *testing.T) {
-	x := &Exchange{TraceID: "id", Outcome: "success", RefusedBy: "breaker b"}
+	x := &Exchange{TraceID: "id", RefusedBy: "retry_budget a"}
 	x.AddAttempt(1, "one")
+	if x.RefusedBy != "" {
+		t.Errorf("a request that goes on is refused by %q", x.RefusedBy)
+	}
+	x.RefusedBy = "breaker b"
 	x.Outcome = "success"
 	enc := zapcore.NewMapObjectEncoder()
 	if err := x.MarshalLogObject(enc); err != nil {
