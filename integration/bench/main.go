@@ -2,7 +2,7 @@
 // three back ends, side by side in one run:
 //
 //	go run ./integration/bench
-//	go run ./integration/bench -rounds 10 -variants all -profile /tmp/profiles
+//	go run ./integration/bench -rounds 10 -variants all -profile profiles
 //
 // Load generator, proxy and back ends share one machine, so requests per second
 // and latencies mostly show how they were scheduled. What compares is the CPU time
