@@ -93,6 +93,77 @@ func TestThroughCaddy(t *testing.T) {
 	}
 }
 
+// Weir behind weir: the upstream sends the header too, and the client gets it once;
+// and a client that names trace headers in Connection does not keep them from the
+// upstream.
+func TestThroughReverseProxy(t *testing.T) {
+	received := make(chan http.Header, 1)
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		received <- r.Header.Clone()
+		w.Header().Set("X-Trace-Id", "the upstream's own")
+		if r.Header.Get("Upgrade") != "" {
+			w.Header().Set("Connection", "Upgrade")
+			w.Header().Set("Upgrade", "echo")
+			w.WriteHeader(http.StatusSwitchingProtocols)
+			return
+		}
+		if r.URL.Path == "/hints" {
+			w.WriteHeader(http.StatusEarlyHints)
+		}
+		w.WriteHeader(http.StatusTeapot)
+	}))
+	defer upstream.Close()
+	site := `	trace_context {
+		emit w3c b3 b3multi
+		response_header X-Trace-Id
+	}
+	reverse_proxy ` + upstream.Listener.Addr().String()
+	withSite(t, site, func(client *http.Client) {
+		for _, tt := range []struct {
+			path   string
+			header http.Header
+			status int
+		}{
+			{"/", nil, http.StatusTeapot},
+			{"/hints", nil, http.StatusTeapot},
+			{"/", http.Header{"Connection": {"Upgrade"}, "Upgrade": {"echo"}}, http.StatusSwitchingProtocols},
+			{"/", http.Header{"Connection": {"traceparent, b3", "X-B3-TraceId"}}, http.StatusTeapot},
+		} {
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://example.com"+tt.path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header = tt.header
+			response, err := client.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			response.Body.Close()
+			ids := upstreamIDs(<-received)
+			if got := response.Header["X-Trace-Id"]; response.StatusCode != tt.status || len(got) != 1 || got[0] != ids["traceparent"] {
+				t.Errorf("%s %v: status %d, the client is told %q, the upstream %v", tt.path, tt.header, response.StatusCode, got, ids)
+			}
+			if len(ids) != 3 || ids["b3"] != ids["traceparent"] || ids["b3multi"] != ids["traceparent"] {
+				t.Errorf("%s %v: the upstream gets %v", tt.path, tt.header, ids)
+			}
+		}
+	})
+}
+
+// A site that answers nothing leaves it to net/http, which sends the header too.
+func TestResponseHeaderOfAnEmptySite(t *testing.T) {
+	withSite(t, "\ttrace_context {\n\t\tresponse_header X-Trace-Id\n\t}", func(client *http.Client) {
+		response, err := client.Get("http://example.com/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if got := response.Header["X-Trace-Id"]; len(got) != 1 {
+			t.Errorf("got %q", got)
+		}
+	})
+}
+
 // send returns the trace id that the client is told, which problem details repeat.
 func send(t *testing.T, client *http.Client, path string, header http.Header) string {
 	t.Helper()

@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
-	"strings"
 
 	oteltrace "go.opentelemetry.io/otel/trace"
 
@@ -68,10 +67,12 @@ type Handler struct {
 	// Trust says whose inbound ids are kept: `any`, `none`, or a list of IP
 	// addresses, CIDR ranges and `private_ranges`, which is compared with Caddy's
 	// client IP (see the server's `trusted_proxies`). Others get a new trace id, and
-	// nothing of their trace headers reaches the upstream. Default: `["any"]`.
+	// nothing of their trace headers reaches the upstream. An empty list trusts
+	// nobody. Default: `["any"]`.
 	Trust []string `json:"trust,omitempty"`
 	// ResponseHeader is the name of a response header that tells the client the
-	// trace id. Default: none is sent.
+	// trace id. It replaces one that the upstream sends. Headers that are about the
+	// connection or the length of the answer are refused. Default: none is sent.
 	ResponseHeader string `json:"response_header,omitempty"`
 
 	accept   []tracecontext.Format
@@ -97,7 +98,7 @@ func (h *Handler) Provision(caddy.Context) error {
 	if len(h.Emit) == 0 {
 		h.Emit = []string{"w3c"}
 	}
-	if len(h.Trust) == 0 {
+	if h.Trust == nil { // whoever writes an empty list does not mean everybody
 		h.Trust = []string{"any"}
 	}
 	var err error
@@ -137,11 +138,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 			r = r.WithContext(withRemoteSpan(ctx, c))
 		}
 	}
+	keepForUpstream(r.Header)
 	x.TraceID = c.TraceID
 	setVariable(variables, variableTraceID, c.TraceID)
 	setVariable(variables, variableSpanID, c.SpanID)
 	if h.ResponseHeader != "" {
-		w.Header()[h.ResponseHeader] = []string{c.TraceID}
+		x.PinHeader(w.Header(), h.ResponseHeader, c.TraceID)
 	}
 	return x.Serve(w, r, next)
 }
@@ -267,21 +269,6 @@ func parseTrust(sources []string) (all bool, trusted []netip.Prefix, err error) 
 		}
 	}
 	return false, trusted, nil
-}
-
-// checkHeaderName checks that name is a token as RFC 9110 defines it.
-func checkHeaderName(name string) error {
-	for i := 0; i < len(name); i++ {
-		c := name[i]
-		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-		if !letter && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
-			return fmt.Errorf("%q is not a valid header name", name)
-		}
-	}
-	if name == "" {
-		return errors.New("the header name is empty")
-	}
-	return nil
 }
 
 // Interface guards

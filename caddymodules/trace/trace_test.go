@@ -182,6 +182,10 @@ func TestServeHTTP(t *testing.T) {
 		{"b3 not accepted", Handler{Accept: []string{"w3c"}, Emit: []string{"b3"}}, http.Header{"B3": {b3}}, http.Header{"B3": {"{trace}-{span}"}}, ""},
 		{"what is not emitted is removed", Handler{}, http.Header{"B3": {b3}, "X-B3-Traceid": {inTraceID}, "X-B3-Spanid": {inSpanID}, "X-B3-Parentspanid": {inSpanID}, "X-B3-Sampled": {"1"}, "X-B3-Flags": {"1"}},
 			http.Header{"Traceparent": {"00-" + b3 + "-00"}}, b3TraceID},
+		{"b3 before w3c, an open decision for the same span is w3c's", Handler{Accept: []string{"b3", "w3c"}},
+			http.Header{"Traceparent": {inParent}, "B3": {inTraceID + "-" + inSpanID}}, http.Header{"Traceparent": {inParent}}, inTraceID},
+		{"b3 before w3c, a decision without ids does not change a traceparent", Handler{Accept: []string{"b3", "w3c"}},
+			http.Header{"Traceparent": {inParent}, "B3": {"0"}}, http.Header{"Traceparent": {inParent}}, inTraceID},
 		{"nobody is trusted", Handler{Trust: []string{"none"}, Emit: all}, http.Header{"Traceparent": {inParent}, "Tracestate": {"a=1"}, "B3": {"1"}, "X-B3-Flags": {"1"}}, http.Header{
 			"Traceparent": {"00-{trace}-{span}-02"}, "B3": {"{trace}-{span}"}, "X-B3-Traceid": {"{trace}"}, "X-B3-Spanid": {"{span}"}}, ""},
 	}
@@ -215,6 +219,7 @@ func TestTrust(t *testing.T) {
 		kept   bool
 	}{
 		{nil, "203.0.113.9", true},
+		{[]string{}, "203.0.113.9", false},
 		{[]string{"any"}, "203.0.113.9", true},
 		{[]string{"any"}, "", true},
 		{[]string{"none"}, "127.0.0.1", false},
@@ -254,6 +259,28 @@ func TestResponseHeader(t *testing.T) {
 	}
 	if got := serve(t, http.Header{}, provision(t, new(Handler))); len(got.answer) != 0 {
 		t.Errorf("not asked for, but set: %v", got.answer)
+	}
+}
+
+// A client cannot have the trace headers dropped on the way to the upstream.
+func TestConnectionHeader(t *testing.T) {
+	tests := []struct{ in, want []string }{
+		{nil, nil},
+		{[]string{"keep-alive"}, []string{"keep-alive"}},
+		{[]string{"Upgrade,  X-Other"}, []string{"Upgrade,  X-Other"}},
+		{[]string{"traceparent"}, nil},
+		{[]string{" TraceState ,", "b3,x-b3-TraceId"}, nil},
+		{[]string{"Upgrade, traceparent", "X-Other,b3"}, []string{"Upgrade, X-Other"}},
+	}
+	for _, tt := range tests {
+		header := http.Header{"Traceparent": {inParent}}
+		if tt.in != nil {
+			header["Connection"] = tt.in
+		}
+		got := serve(t, header, provision(t, new(Handler)))
+		if !slices.Equal(got.upstream["Connection"], tt.want) {
+			t.Errorf("%q becomes %q, want %q", tt.in, got.upstream["Connection"], tt.want)
+		}
 	}
 }
 
@@ -300,6 +327,10 @@ func TestProvisionErrors(t *testing.T) {
 		{Handler{ResponseHeader: "X Trace"}, `reading response_header: "X Trace" is not a valid header name`},
 		{Handler{ResponseHeader: "X-Trace:"}, "not a valid header name"},
 		{Handler{ResponseHeader: "X-Träce"}, "not a valid header name"},
+		{Handler{ResponseHeader: "content-length"}, `reading response_header: "content-length" cannot be set`},
+		{Handler{ResponseHeader: "Transfer-Encoding"}, "cannot be set"},
+		{Handler{ResponseHeader: "Connection"}, "cannot be set"},
+		{Handler{ResponseHeader: "TE"}, "cannot be set"},
 	}
 	for _, tt := range tests {
 		err := tt.handler.Provision(newContext(t))

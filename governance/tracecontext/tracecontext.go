@@ -20,6 +20,11 @@
 // The functions take headers as http.Header keeps them: a map with canonical names.
 package tracecontext
 
+import (
+	"slices"
+	"strings"
+)
+
 // Context is the trace a request belongs to, as it goes from one service to the
 // next.
 type Context struct {
@@ -80,10 +85,13 @@ var Formats = [...]Format{W3C, B3, B3Multi}
 func (c *Context) HasIDs() bool { return c.TraceID != "" }
 
 // Extract reads the context that header holds in one of the formats. The first
-// format that has valid ids wins; an invalid one counts as absent, and a sampling
-// decision without ids counts only where no format has ids. If a later format names
-// the same span, what only it can say is added. Extract reports false if no format
-// has anything valid.
+// format that has valid ids wins; an invalid one counts as absent. What the winner
+// leaves open is taken from the later formats that name the same span. Extract
+// reports false if no format has anything valid.
+//
+// A sampling decision without ids, which only B3 knows, counts within B3 and where no
+// format has ids. It does not change what a traceparent says: W3C allows a change
+// of the sampled flag only together with a new parent id, and none is made here.
 func Extract(header map[string][]string, formats []Format) (Context, bool) {
 	var c Context
 	found := false
@@ -91,8 +99,15 @@ func Extract(header map[string][]string, formats []Format) (Context, bool) {
 		other, ok := format.Extract(header)
 		switch {
 		case !ok:
-		case !found || other.HasIDs() && !c.HasIDs():
+		case !found:
 			c, found = other, true
+		case other.HasIDs() && !c.HasIDs():
+			if other.Source != W3C {
+				other.Sampling = c.Sampling // the earlier form of B3 decided
+			}
+			c = other
+		case !other.HasIDs() && c.Sampling == Undecided:
+			c.Sampling = other.Sampling
 		case c.HasIDs() && other.TraceID == c.TraceID && other.SpanID == c.SpanID:
 			c.complete(&other)
 		}
@@ -100,14 +115,17 @@ func Extract(header map[string][]string, formats []Format) (Context, bool) {
 	return c, found
 }
 
-// complete takes over what the format of c has no word for. A decision is not
-// changed into another, only an accept decision into the stronger debug.
+// complete takes over what c leaves open or its format has no word for. A decision is
+// not changed into another, only W3C's accept into the stronger debug, and W3C's deny,
+// which may be an open decision just as well, decides nothing for B3.
 func (c *Context) complete(other *Context) {
-	if c.Source == W3C {
+	if c.ParentSpanID == "" {
 		c.ParentSpanID = other.ParentSpanID
-		if c.Sampling == Accept && other.Sampling == Debug {
-			c.Sampling = Debug
-		}
+	}
+	switch {
+	case c.Source == W3C && c.Sampling == Accept && other.Sampling == Debug,
+		c.Sampling == Undecided && !(other.Source == W3C && other.Sampling == Deny):
+		c.Sampling = other.Sampling
 	}
 	if other.Source == W3C {
 		c.TraceState = other.TraceState
@@ -166,6 +184,14 @@ func (format Format) Remove(header map[string][]string) {
 			delete(header, name)
 		}
 	}
+}
+
+// IsHeader reports whether name, in any case, is a header of one of the formats.
+func IsHeader(name string) bool {
+	return strings.EqualFold(name, headerTraceparent) ||
+		strings.EqualFold(name, headerTracestate) ||
+		strings.EqualFold(name, headerB3) ||
+		slices.ContainsFunc(b3Headers[:], func(header string) bool { return strings.EqualFold(name, header) })
 }
 
 // first is the first value of a header, or empty.

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -11,6 +12,7 @@ func TestExtractPrecedence(t *testing.T) {
 	both := []Format{W3C, B3, B3Multi}
 	b3First := []Format{B3, B3Multi, W3C}
 	b3 := b3TraceID + "-" + b3SpanID + "-1"
+	ids := b3TraceID + "-" + b3SpanID
 	same := testTraceID + "-" + testSpanID
 	tests := []struct {
 		name    string
@@ -33,6 +35,15 @@ func TestExtractPrecedence(t *testing.T) {
 		{"first value wins", http.Header{"X-B3-Traceid": {b3TraceID, testTraceID}, "X-B3-Spanid": {b3SpanID, testSpanID}}, both,
 			Context{TraceID: b3TraceID, SpanID: b3SpanID, Source: B3Multi}},
 		{"decision alone", http.Header{"B3": {"0"}}, both, Context{Sampling: Deny, Source: B3}},
+		{"decision alone before b3 ids", http.Header{"B3": {"0"}, "X-B3-Traceid": {b3TraceID}, "X-B3-Spanid": {b3SpanID}, "X-B3-Sampled": {"1"}}, both,
+			Context{TraceID: b3TraceID, SpanID: b3SpanID, Sampling: Deny, Source: B3Multi}},
+		{"decision alone after b3 ids without one", http.Header{"B3": {ids}, "X-B3-Sampled": {"1"}}, both,
+			Context{TraceID: b3TraceID, SpanID: b3SpanID, Sampling: Accept, Source: B3}},
+		{"decision alone after b3 ids with one", http.Header{"B3": {ids + "-0"}, "X-B3-Sampled": {"1"}}, both,
+			Context{TraceID: b3TraceID, SpanID: b3SpanID, Sampling: Deny, Source: B3}},
+		{"two decisions alone", http.Header{"B3": {"0"}, "X-B3-Flags": {"1"}}, both, Context{Sampling: Deny, Source: B3}},
+		// W3C: "The parent-id field MUST be set to a new value with the sampled flag
+		// update", and the parent id is kept here.
 		{"ids before a decision alone", http.Header{"B3": {"0"}, "Traceparent": {testParent}}, b3First,
 			Context{TraceID: testTraceID, SpanID: testSpanID, Sampling: Accept, Source: W3C}},
 		{"decision alone after ids", http.Header{"B3": {"0"}, "Traceparent": {testParent}}, both,
@@ -43,6 +54,20 @@ func TestExtractPrecedence(t *testing.T) {
 			Context{TraceID: testTraceID, SpanID: testSpanID, Sampling: Deny, Source: W3C}},
 		{"same span, tracestate and random flag added", http.Header{"Traceparent": {testParent[:54] + "3"}, "Tracestate": {"a=1"}, "B3": {same + "-d"}}, b3First,
 			Context{TraceID: testTraceID, SpanID: testSpanID, Sampling: Debug, Random: true, TraceState: "a=1", Source: B3}},
+		{"same span, an open decision is taken from w3c", http.Header{"Traceparent": {testParent}, "B3": {same}}, b3First,
+			Context{TraceID: testTraceID, SpanID: testSpanID, Sampling: Accept, Source: B3}},
+		{"same span, an open decision stays open where w3c has no word for it", http.Header{"Traceparent": {testParent[:54] + "2"}, "B3": {same}}, b3First,
+			Context{TraceID: testTraceID, SpanID: testSpanID, Random: true, Source: B3}},
+		{"same span, an open decision is taken from the other form of b3",
+			http.Header{"B3": {ids}, "X-B3-Traceid": {b3TraceID}, "X-B3-Spanid": {b3SpanID}, "X-B3-Parentspanid": {b3Parent}, "X-B3-Sampled": {"1"}}, both,
+			Context{TraceID: b3TraceID, SpanID: b3SpanID, ParentSpanID: b3Parent, Sampling: Accept, Source: B3}},
+		{"same span, b3's decision stays", http.Header{"Traceparent": {testParent}, "B3": {same + "-0"}}, b3First,
+			Context{TraceID: testTraceID, SpanID: testSpanID, Sampling: Deny, Source: B3}},
+		{"same span, the parent stays",
+			http.Header{"B3": {ids + "-1-" + b3Parent}, "X-B3-Traceid": {b3TraceID}, "X-B3-Spanid": {b3SpanID}, "X-B3-Parentspanid": {testSpanID}}, both,
+			Context{TraceID: b3TraceID, SpanID: b3SpanID, ParentSpanID: b3Parent, Sampling: Accept, Source: B3}},
+		{"other span, nothing added to an open decision", http.Header{"Traceparent": {testParent}, "B3": {testTraceID + "-" + b3SpanID}}, b3First,
+			Context{TraceID: testTraceID, SpanID: b3SpanID, Source: B3}},
 		{"other span, nothing added", http.Header{"Traceparent": {testParent}, "B3": {testTraceID + "-" + b3SpanID + "-d"}}, both,
 			Context{TraceID: testTraceID, SpanID: testSpanID, Sampling: Accept, Source: W3C}},
 	}
@@ -127,6 +152,14 @@ func TestRemove(t *testing.T) {
 	for _, name := range append(b3Headers[:], headerB3, headerTraceparent, headerTracestate) {
 		if _, ok := full[name]; !ok {
 			t.Errorf("%s is not a known header", name)
+		}
+		if !IsHeader(name) || !IsHeader(strings.ToLower(name)) {
+			t.Errorf("%s is not taken for a trace header", name)
+		}
+	}
+	for _, name := range []string{"", "X-Other", "B3x", "X-B3-", "Traceparen"} {
+		if IsHeader(name) {
+			t.Errorf("%q is taken for a trace header", name)
 		}
 	}
 }

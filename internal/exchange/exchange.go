@@ -7,8 +7,8 @@
 //
 // The first weir handler that a request reaches is its outermost one. It counts
 // what the client gets and, if the inner handlers return an error, renders it:
-// the error routes of the site (handle_errors) where they match, problem+json
-// where they do not. Inner handlers only return errors, so a handler between them
+// with the error routes of the site (handle_errors) where they answer, and as
+// problem+json where they do not. Inner handlers only return errors, so a handler between them
 // can still take over.
 //
 // An Exchange is not recycled: it is one allocation a request, and a recycled
@@ -54,8 +54,6 @@ type Exchange struct {
 	attempts []attempt
 	inline   [2]attempt // backs attempts while there are few
 	observer Observer
-	entered  bool
-	aborted  bool
 }
 
 // Observer is told once when a request is over.
@@ -94,8 +92,8 @@ func (x *Exchange) Serve(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	if x.entered {
 		return next.ServeHTTP(w, r)
 	}
-	x.entered = true
 	x.begin(w, r)
+	x.entered = true
 	// A panic, above all http.ErrAbortHandler, must pass unchanged but be
 	// counted: hence a flag and no recover.
 	x.aborted = true
@@ -145,7 +143,8 @@ func (x *Exchange) Started() time.Time { return x.started }
 func (x *Exchange) RequestSize() int64 { return x.body.size.Load() }
 
 // Status is the status that the client got: 499 if it left before it had its
-// whole answer, 500 if a handler panicked before any header was written. A stream
+// whole answer, 500 if a handler panicked before any header was written, 200 if
+// nobody wrote anything, as net/http answers then. A stream
 // has no whole answer to miss: its status is the one in its headers.
 func (x *Exchange) Status(r *http.Request) int {
 	switch {
@@ -157,6 +156,8 @@ func (x *Exchange) Status(r *http.Request) int {
 		return x.status
 	case x.aborted:
 		return http.StatusInternalServerError
+	case errors.Is(r.Context().Err(), context.Canceled):
+		return StatusClientClosed // nobody got the empty answer
 	default:
 		return http.StatusOK
 	}

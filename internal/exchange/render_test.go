@@ -121,6 +121,33 @@ func TestNothingIsAppended(t *testing.T) {
 	}
 }
 
+// A handler between two of weir's gets the error first and may answer it.
+func TestAHandlerBetweenTakesOver(t *testing.T) {
+	w := httptest.NewRecorder()
+	r := prepare(httptest.NewRequest("GET", "http://example.com/", nil), w, server(t, siteRoutes("example.com", "{}")))
+	x := From(r)
+	var outer, inner recording
+	x.Observe(&outer)
+	fails := caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error { return errTest })
+	between := caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
+		x.Observe(&inner)
+		if err := x.Serve(w, r, fails); err != errTest {
+			t.Errorf("got %v, want the error as it is", err)
+		}
+		_, err := io.WriteString(w, "from the cache")
+		return err
+	})
+	if err := x.Serve(w, r, between); err != nil {
+		t.Error(err)
+	}
+	if w.Code != 200 || w.Body.String() != "from the cache" {
+		t.Errorf("status %d, body %q", w.Code, w.Body)
+	}
+	if outer.calls != 0 || (inner != recording{1, 200, 14}) {
+		t.Errorf("the outer observer has %+v, the inner one %+v", outer, inner)
+	}
+}
+
 func TestErrorsAsTheClientLeft(t *testing.T) {
 	w := httptest.NewRecorder()
 	ctx, cancel := context.WithCancel(context.Background())

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -20,6 +21,9 @@ type writer struct {
 	status     int
 	size       int64
 	streamedAt time.Time
+	pinned     *pinned
+	entered    bool // Serve is at work
+	aborted    bool // the handlers have not returned: once Serve has, they panicked
 	clientGone bool // a write failed, and not through the handler's fault
 	copyFailed bool // ReadFrom failed, on either side
 	hijacked   bool
@@ -27,7 +31,27 @@ type writer struct {
 }
 
 func (w *writer) begin(rw http.ResponseWriter, r *http.Request) {
-	*w = writer{ResponseWriter: rw, tunnel: r.Method == http.MethodConnect}
+	*w = writer{ResponseWriter: rw, pinned: w.pinned, tunnel: r.Method == http.MethodConnect}
+}
+
+// pinned is a header that the answer has with exactly one value.
+type pinned struct {
+	name  string
+	value [1]string
+}
+
+// PinHeader sets a header, given in canonical form, which goes out with this one
+// value. Setting it would not do: reverse_proxy adds the upstream's headers to those
+// that are there, and the upstream may be a gateway that sets the same one.
+func (w *writer) PinHeader(header http.Header, name, value string) {
+	w.pinned = &pinned{name, [1]string{value}}
+	w.pinned.set(header)
+}
+
+func (p *pinned) set(header http.Header) {
+	if values := header[p.name]; len(values) != 1 || values[0] != p.value[0] {
+		header[p.name] = p.value[:]
+	}
 }
 
 // wroteHeader reports whether a final status has been sent.
@@ -38,6 +62,9 @@ func (w *writer) wroteHeader() bool { return w.status != 0 || w.hijacked }
 func (w *writer) WriteHeader(status int) {
 	if w.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
 		w.status = status
+		if w.pinned != nil {
+			w.pinned.set(w.Header())
+		}
 		if w.isStream(status) {
 			w.streamedAt = time.Now()
 		}
@@ -61,11 +88,18 @@ func (w *writer) Write(p []byte) (int, error) {
 		w.WriteHeader(http.StatusOK)
 	}
 	n, err := w.ResponseWriter.Write(p)
-	w.size += int64(n)
-	if err != nil && !isMisuse(err) {
+	if err != nil && !isMisuse(err) && !w.isTooMuch(len(p)) {
 		w.clientGone = true
 	}
+	w.size += int64(n)
 	return n, err
+}
+
+// isTooMuch reports whether n more bytes are more than the handler declared. HTTP/2
+// has an error of its own for that, which nothing but its text tells from others.
+func (w *writer) isTooMuch(n int) bool {
+	declared, err := strconv.ParseInt(w.Header().Get("Content-Length"), 10, 64)
+	return err == nil && w.size+int64(n) > declared
 }
 
 // isMisuse reports whether err is the server's answer to a handler that writes
@@ -93,6 +127,10 @@ func (w *writer) ReadFrom(r io.Reader) (int64, error) {
 	}
 	return n, err
 }
+
+// Flush implements http.Flusher, for handlers that do not know
+// http.ResponseController.
+func (w *writer) Flush() { _ = w.FlushError() }
 
 // FlushError is what http.ResponseController calls to flush. A flush sends the
 // headers, also to a client that has got nothing else yet.
@@ -129,6 +167,7 @@ func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // Interface guards
 var (
 	_ io.ReaderFrom = (*writer)(nil)
+	_ http.Flusher  = (*writer)(nil)
 	_ http.Hijacker = (*writer)(nil)
 	_ http.Pusher   = (*writer)(nil)
 )

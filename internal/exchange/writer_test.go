@@ -9,6 +9,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
 // begun is a writer over rw for a request with method.
@@ -123,6 +125,99 @@ func TestFlush(t *testing.T) {
 	w.status = 200
 	if err := http.NewResponseController(w).Flush(); !errors.Is(err, http.ErrNotSupported) {
 		t.Errorf("a writer that cannot flush: %v", err)
+	}
+}
+
+// Handlers that ask for http.Flusher find it, as they do without weir.
+func TestFlusher(t *testing.T) {
+	rec := httptest.NewRecorder()
+	w := begun(rec, "GET")
+	flusher, ok := http.ResponseWriter(w).(http.Flusher)
+	if !ok {
+		t.Fatal("no flusher")
+	}
+	if flusher.Flush(); !rec.Flushed || w.status != 200 {
+		t.Errorf("flushed %v, status %d", rec.Flushed, w.status)
+	}
+}
+
+func TestPinnedHeader(t *testing.T) {
+	tests := []struct {
+		name     string
+		add      bool
+		statuses []int
+		want     int // values after that
+	}{
+		{"as it was set", false, []int{200}, 1},
+		{"an upstream sends it too", true, []int{200}, 1},
+		{"upgrade", true, []int{101}, 1},
+		{"early hints are not the answer", true, []int{103}, 2},
+		{"early hints before the answer", true, []int{103, 404}, 1},
+		{"nothing is written", true, nil, 2},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			rec := httptest.NewRecorder()
+			w := new(writer)
+			w.PinHeader(rec.Header(), "X-Trace-Id", "ours")
+			w.begin(rec, httptest.NewRequest("GET", "/", nil))
+			if tt.add {
+				w.Header().Add("X-Trace-Id", "theirs")
+			}
+			for _, status := range tt.statuses {
+				w.WriteHeader(status)
+			}
+			if values := w.Header()["X-Trace-Id"]; len(values) != tt.want || values[0] != "ours" {
+				t.Errorf("got %q, want %d", values, tt.want)
+			}
+		})
+	}
+	t.Run("deleted, and the answer begins with its body", func(t *testing.T) {
+		rec := httptest.NewRecorder()
+		w := begun(rec, "GET")
+		w.PinHeader(w.Header(), "X-Trace-Id", "ours")
+		w.Header().Del("X-Trace-Id")
+		_, _ = io.WriteString(w, "hello")
+		if got := rec.Result().Header["X-Trace-Id"]; len(got) != 1 || got[0] != "ours" {
+			t.Errorf("got %q", got)
+		}
+	})
+}
+
+// HTTP/2 refuses a byte too many with an error of its own.
+func TestWritingMoreThanDeclared(t *testing.T) {
+	for _, h2 := range []bool{false, true} {
+		statuses := make(chan int, 1)
+		ts := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			r = newRequest(rw).WithContext(r.Context())
+			x := new(Exchange)
+			var o recording
+			x.Observe(&o)
+			_ = x.Serve(rw, r, caddyhttp.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) error {
+				w.Header().Set("Content-Length", "3")
+				_, _ = io.WriteString(w, "abc")
+				_ = http.NewResponseController(w).Flush() // HTTP/2 looks at the length when it sends the headers
+				if _, err := io.WriteString(w, "def"); err == nil {
+					t.Error("the server takes more than was declared")
+				}
+				return nil
+			}))
+			statuses <- o.status
+		}))
+		ts.EnableHTTP2 = h2
+		ts.StartTLS()
+		if response, err := ts.Client().Get(ts.URL); err != nil {
+			t.Error(err)
+		} else {
+			if response.ProtoMajor == 2 != h2 {
+				t.Errorf("protocol %s", response.Proto)
+			}
+			response.Body.Close()
+		}
+		if status := <-statuses; status != 200 {
+			t.Errorf("HTTP/2 %v: status %d", h2, status)
+		}
+		ts.Close()
 	}
 }
 
