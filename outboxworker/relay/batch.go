@@ -1,0 +1,252 @@
+package relay
+
+// batch.go is the protocol of one batch: one transaction that takes a lane, reads,
+// sends, and removes or moves what was sent. It holds no xid and no snapshot while it
+// sends, so a slow receiver holds back neither vacuum nor anybody's low-water mark.
+//
+//	BEGIN; take the lane; look; due            one round trip, only reads
+//	send                                       the sink
+//	delete, defer, bury; COMMIT                one round trip, in which the xid is drawn
+//
+// If the worker dies or loses its connection at any point, the transaction ends, the
+// lane is free, and the messages are where they were: what was sent but not removed is
+// sent again.
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/weirproxy/weir/governance/circuit"
+	"github.com/weirproxy/weir/internal/failpoint"
+	"github.com/weirproxy/weir/outboxworker/sink"
+)
+
+const (
+	// heads is the most waiting messages that a batch tries again, followers the most
+	// of those parked behind each that it tries with it.
+	heads     = 200
+	followers = 200
+	// margin is how long before the server would end its transaction a worker stops
+	// sending by itself.
+	margin = time.Second
+)
+
+// read is what a batch has read.
+type read struct {
+	claimed  bool
+	seq      int64
+	running  []uint64
+	started  incarnation
+	armed    bool
+	due      bool
+	pending  []pending
+	last     int64
+	waiting  []waiting
+	from     mark
+	fullLook bool
+}
+
+// batch works once on a lane.
+func (w *worker) batch(ctx context.Context, l *lane) (progress, error) {
+	failpoint.Hit("before_claim")
+	began := time.Now()
+	r, err := w.read(ctx, l, began)
+	if err != nil {
+		return progress{}, err
+	}
+	if !r.claimed || !w.trust(l, r) {
+		return progress{busy: !r.claimed, again: r.claimed}, w.rollback(ctx)
+	}
+	if len(r.pending)+len(r.waiting) == 0 {
+		if err := w.rollback(ctx); err != nil {
+			return progress{}, err
+		}
+		l.mark = r.from.advance(w.proof, r.running, found{})
+		w.relay.observeEmpty(l, r)
+		return progress{armed: r.armed}, nil
+	}
+	failpoint.Hit("after_read")
+	return w.work(ctx, l, r, began)
+}
+
+// work sends what was read and settles it.
+func (w *worker) work(ctx context.Context, l *lane, r *read, began time.Time) (progress, error) {
+	done, wait := w.relay.outage.Allow()
+	if done == nil {
+		return progress{sleep: max(wait, w.settings().PollMax)}, w.rollback(ctx)
+	}
+	if !w.relay.outage.Closed() {
+		r.probe()
+	}
+	sendCtx, cancel := context.WithDeadline(ctx, began.Add(w.settings().LaneTimeout-margin))
+	defer cancel()
+	until := began.Add(w.settings().BatchTime)
+	again := w.send(sendCtx, until, waitingMessages(r.waiting))
+	var first []sink.Result
+	if held, unreachable := pause(again); held == 0 && unreachable == nil {
+		first = w.send(sendCtx, until, pendingMessages(r.pending))
+	} else {
+		first = make([]sink.Result, len(pendingMessages(r.pending)))
+	}
+	failpoint.Hit("after_publish")
+
+	p, outcome := w.relay.learn(again, first)
+	done(outcome)
+	f := w.settings().judge(r.pending, first)
+	wf := w.settings().judgeWaiting(r.waiting, again)
+	if err := w.settle(ctx, l, r, f, wf); err != nil {
+		return progress{}, err
+	}
+	w.relay.observe(l, r, f, wf, again, first, began)
+	p.armed = r.armed
+	p.messages = len(f.delivered.ids) + len(f.deferred.ids) + len(f.dead.ids) + len(wf.delivered) + len(wf.resumed) + len(wf.dead.ids)
+	return p, nil
+}
+
+// probe leaves one message to send, to find out whether the receiver answers again.
+func (r *read) probe() {
+	for i := range r.waiting {
+		if r.waiting[i].state != "delayed" {
+			r.waiting, r.pending = r.waiting[i:i+1], nil
+			r.last = 1 // there may be more
+			return
+		}
+	}
+	r.waiting = nil
+	if len(r.pending) > 0 {
+		r.pending = r.pending[:1]
+		r.last = r.pending[0].message.Position
+	}
+}
+
+// read begins the transaction, takes the lane and reads.
+func (w *worker) read(ctx context.Context, l *lane, now time.Time) (*read, error) {
+	s := w.settings()
+	r := &read{from: l.mark}
+	if r.fullLook = now.Sub(l.lookedAt) >= s.FullLook; r.fullLook {
+		r.from = mark{}
+	}
+	var b pgx.Batch
+	b.Queue("BEGIN")
+	b.Queue(w.sql.session)
+	b.Queue(w.sql.claim, w.lockKey(l), l.number).QueryRow(func(row pgx.Row) error {
+		var snapshot string
+		if err := row.Scan(&r.claimed, &r.seq, &snapshot, &r.started.started, &r.started.backend, &r.armed, &r.due); err != nil {
+			return err
+		}
+		var err error
+		r.running, err = runningIn(snapshot)
+		return err
+	})
+	b.Queue(w.sql.look, l.number, r.from.above(), r.from.texts(), s.BatchMessages, s.BatchBytes).Query(func(rows pgx.Rows) error {
+		var err error
+		r.pending, r.last, err = readPending(rows, w.buffer)
+		w.buffer = r.pending
+		return err
+	})
+	if err := w.conn.SendBatch(ctx, &b).Close(); err != nil {
+		return nil, fmt.Errorf("reading lane %d: %w", l.number, err)
+	}
+	if !r.claimed || !r.due {
+		return r, nil
+	}
+	rows, err := w.conn.Query(ctx, w.sql.due, l.number, heads, followers, s.BatchBytes)
+	if err == nil {
+		r.waiting, err = readWaiting(rows)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading what waits in lane %d: %w", l.number, err)
+	}
+	return r, nil
+}
+
+// trust checks that the mark that a look began with holds on this server, and forgets it
+// otherwise: after a crash, or on another server, ids may be drawn again.
+func (w *worker) trust(l *lane, r *read) bool {
+	same := r.started.is(w.incarnation)
+	if same && r.seq >= l.mark.low {
+		if r.fullLook {
+			w.countMissed(l, r)
+			l.lookedAt = time.Now()
+		}
+		return true
+	}
+	w.forgetMarks()
+	w.incarnation = r.started
+	return r.from.low == 0
+}
+
+// countMissed counts what a look from the start found that the mark would not have
+// shown.
+func (w *worker) countMissed(l *lane, r *read) {
+	missed := 0
+	for i := range r.pending {
+		if r.pending[i].message.Position > l.mark.low {
+			break
+		}
+		missed++
+	}
+	// what transactions that ran lately have written is looked up without the mark
+	if missed > 0 && len(l.mark.xids) == 0 {
+		w.relay.metrics.missed(w.settings().Schema, missed)
+		w.relay.logger.Warn("found messages below the low-water mark", missedFields(l, missed)...)
+	}
+}
+
+// send delivers messages and returns the results.
+func (w *worker) send(ctx context.Context, until time.Time, messages []sink.Message) []sink.Result {
+	if len(messages) == 0 {
+		return nil
+	}
+	batch := sink.Batch{Messages: messages, Results: make([]sink.Result, len(messages)), Until: until}
+	w.relay.sink.Deliver(ctx, &batch)
+	return batch.Results
+}
+
+func pendingMessages(all []pending) []sink.Message {
+	messages := make([]sink.Message, 0, len(all))
+	for i := range all {
+		if !all[i].waits && !all[i].delayed {
+			messages = append(messages, all[i].message)
+		}
+	}
+	return messages
+}
+
+func waitingMessages(all []waiting) []sink.Message {
+	messages := make([]sink.Message, 0, len(all))
+	for i := range all {
+		if all[i].state != "delayed" {
+			messages = append(messages, all[i].message)
+		}
+	}
+	return messages
+}
+
+// learn takes from the results whether the receiver wants a pause or is away.
+func (r *Relay) learn(again, first []sink.Result) (progress, circuit.Outcome) {
+	var p progress
+	sent := false
+	for _, results := range [][]sink.Result{again, first} {
+		throttled, unreachable := pause(results)
+		if throttled > 0 {
+			r.throttle(throttled)
+			p.sleep = max(p.sleep, throttled)
+		}
+		if unreachable != nil {
+			r.away(unreachable, outcomes(results))
+			return progress{sleep: r.settings.PollMax}, circuit.Failure
+		}
+		for i := range results {
+			sent = sent || results[i].Outcome != sink.NotSent
+		}
+	}
+	if !sent {
+		return p, circuit.Neutral
+	}
+	r.back()
+	return p, circuit.Success
+}

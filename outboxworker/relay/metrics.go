@@ -1,0 +1,204 @@
+package relay
+
+// metrics.go holds the metrics of relays. Topics are a label only as far as the
+// configuration names them.
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/weirproxy/weir/outboxworker/sink"
+)
+
+// Metrics are the metrics of all relays of a process.
+type Metrics struct {
+	outcomes     *prometheus.CounterVec
+	delivery     *prometheus.HistogramVec
+	batchSize    *prometheus.HistogramVec
+	batchTime    *prometheus.HistogramVec
+	lag          *prometheus.GaugeVec
+	backlog      *prometheus.GaugeVec
+	waiting      *prometheus.GaugeVec
+	dead         *prometheus.GaugeVec
+	held         *prometheus.GaugeVec
+	tableBytes   *prometheus.GaugeVec
+	oldestWriter *prometheus.GaugeVec
+	workers      *prometheus.GaugeVec
+	connected    *prometheus.GaugeVec
+	listening    *prometheus.GaugeVec
+	away         *prometheus.GaugeVec
+	died         *prometheus.CounterVec
+	throttles    *prometheus.CounterVec
+	wakeups      *prometheus.CounterVec
+	missedMark   *prometheus.CounterVec
+	orphans      *prometheus.CounterVec
+	failures     *prometheus.CounterVec
+	reconnects   *prometheus.CounterVec
+	busySeconds  *prometheus.CounterVec
+}
+
+// NewMetrics registers the metrics of relays.
+func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
+	var all []prometheus.Collector
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, append([]string{"outbox"}, labels...))
+		all = append(all, c)
+		return c
+	}
+	gauge := func(name, help string, labels ...string) *prometheus.GaugeVec {
+		g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, append([]string{"outbox"}, labels...))
+		all = append(all, g)
+		return g
+	}
+	histogram := func(name, help string, buckets []float64) *prometheus.HistogramVec {
+		h := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, []string{"outbox"})
+		all = append(all, h)
+		return h
+	}
+	m := &Metrics{
+		outcomes: counter("outbox_deliveries_total",
+			"Attempts to deliver a message, by outcome: delivered, refused, fatal, throttled, unreachable.", "topic", "outcome"),
+		delivery: histogram("outbox_delivery_seconds",
+			"Time from the enqueueing of a message to its delivery.", prometheus.ExponentialBuckets(0.001, 2.5, 16)),
+		batchSize: histogram("outbox_batch_messages",
+			"Messages of a batch.", prometheus.ExponentialBuckets(1, 4, 7)),
+		batchTime: histogram("outbox_batch_seconds",
+			"Time that a batch takes: reading, sending, and removing what was sent.", prometheus.ExponentialBuckets(0.001, 2.5, 12)),
+		lag:          gauge("outbox_lag_seconds", "Age of the oldest pending message that was seen last; 0 when there was none."),
+		backlog:      gauge("outbox_backlog_messages", "Pending messages, estimated from their ids."),
+		waiting:      gauge("outbox_deferred_messages", "Messages that wait, by why: retry, parked, delayed. Counted up to 100,000.", "state"),
+		dead:         gauge("outbox_dead_messages", "Dead messages. Counted up to 100,000."),
+		held:         gauge("outbox_held_keys", "Dead messages that hold later ones of their keys."),
+		tableBytes:   gauge("outbox_table_bytes", "Size of the table of pending messages with its indexes."),
+		oldestWriter: gauge("outbox_oldest_writer_seconds", "Age of the oldest writing transaction of the server."),
+		workers:      gauge("outbox_workers", "Workers."),
+		connected:    gauge("outbox_workers_connected", "Workers that have a connection and a schema they know."),
+		listening:    gauge("outbox_listening", "Whether notifications are listened for."),
+		away:         gauge("outbox_receiver_away", "Whether the receiver cannot be reached."),
+		died:         counter("outbox_died_total", "Messages that died, by reason: fatal, exhausted.", "reason"),
+		throttles:    counter("outbox_throttled_total", "Pauses that the receiver asked for."),
+		wakeups:      counter("outbox_wakeups_total", "Times that a worker woke up, by what: notify, poll.", "reason"),
+		missedMark:   counter("outbox_mark_missed_total", "Messages that were found below the low-water mark. There should be none."),
+		orphans:      counter("outbox_orphaned_keys_total", "Keys of which messages waited behind nothing. There should be none."),
+		failures:     counter("outbox_batch_failures_total", "Batches that failed though the connection was there."),
+		reconnects:   counter("outbox_reconnects_total", "Times that a worker lost its connection or found none."),
+		busySeconds:  counter("outbox_busy_seconds_total", "Time that workers spent on batches, added up; their saturation is its rate over outbox_workers."),
+	}
+	for _, c := range all {
+		if err := registry.Register(c); err != nil {
+			return nil, fmt.Errorf("registering metrics: %w", err)
+		}
+	}
+	return m, nil
+}
+
+func (m *Metrics) missed(outbox string, n int) { m.missedMark.WithLabelValues(outbox).Add(float64(n)) }
+func (m *Metrics) orphaned(outbox string, n int) {
+	m.orphans.WithLabelValues(outbox).Add(float64(n))
+}
+func (m *Metrics) failed(outbox string)      { m.failures.WithLabelValues(outbox).Inc() }
+func (m *Metrics) reconnected(outbox string) { m.reconnects.WithLabelValues(outbox).Inc() }
+func (m *Metrics) throttled(outbox string)   { m.throttles.WithLabelValues(outbox).Inc() }
+
+func (m *Metrics) woken(outbox, reason string) {
+	if reason != "stop" {
+		m.wakeups.WithLabelValues(outbox, reason).Inc()
+	}
+}
+
+func (m *Metrics) listener(outbox string, on bool) {
+	m.listening.WithLabelValues(outbox).Set(number(on))
+}
+func (m *Metrics) outage(outbox string, on bool) { m.away.WithLabelValues(outbox).Set(number(on)) }
+
+func number(on bool) float64 {
+	if on {
+		return 1
+	}
+	return 0
+}
+
+// observeEmpty notes that a lane has nothing to read.
+func (r *Relay) observeEmpty(l *lane, read *read) {
+	r.reached[l.number].Store(read.seq)
+	r.metrics.lag.WithLabelValues(r.settings.Schema).Set(0)
+}
+
+// observe notes what a batch came to.
+func (r *Relay) observe(l *lane, read *read, f fate, wf waitingFate, again, first []sink.Result, began time.Time) {
+	m, outbox := r.metrics, r.settings.Schema
+	now := time.Now()
+	reached := read.seq
+	if f.left != 0 {
+		reached = f.left - 1
+	} else if read.last != 0 {
+		reached = read.last
+	}
+	r.reached[l.number].Store(reached)
+	r.delivered.Add(int64(len(f.delivered.ids) + len(wf.delivered)))
+	if len(read.pending) > 0 {
+		m.lag.WithLabelValues(outbox).Set(now.Sub(read.pending[0].message.CreatedAt).Seconds())
+	}
+	m.batchSize.WithLabelValues(outbox).Observe(float64(len(read.pending) + len(read.waiting)))
+	m.batchTime.WithLabelValues(outbox).Observe(now.Sub(began).Seconds())
+	m.busySeconds.WithLabelValues(outbox).Add(now.Sub(began).Seconds())
+	for _, reason := range append(f.dead.reasons, wf.dead.reasons...) {
+		m.died.WithLabelValues(outbox, reason).Inc()
+	}
+	t := tally{relay: r, now: now, delivery: m.delivery.WithLabelValues(outbox)}
+	next := 0
+	for i := range read.pending {
+		if p := &read.pending[i]; !p.waits && !p.delayed {
+			t.add(&p.message, first[next].Outcome)
+			next++
+		}
+	}
+	next = 0
+	for i := range read.waiting {
+		if w := &read.waiting[i]; w.state != "delayed" {
+			t.add(&w.message, again[next].Outcome)
+			next++
+		}
+	}
+	t.flush()
+}
+
+// tally adds up equal outcomes of messages in a row, which most are.
+type tally struct {
+	relay    *Relay
+	now      time.Time
+	delivery prometheus.Observer
+	topic    string
+	outcome  sink.Outcome
+	n        int
+}
+
+func (t *tally) add(m *sink.Message, outcome sink.Outcome) {
+	if outcome == sink.Delivered {
+		t.delivery.Observe(t.now.Sub(m.CreatedAt).Seconds())
+	}
+	if t.n > 0 && (outcome != t.outcome || m.Topic != t.topic) {
+		t.flush()
+	}
+	t.topic, t.outcome = m.Topic, outcome
+	t.n++
+}
+
+func (t *tally) flush() {
+	if t.n > 0 && t.outcome != sink.NotSent {
+		topic := "other"
+		if slices.Contains(t.relay.settings.Topics, t.topic) {
+			topic = t.topic
+		}
+		t.relay.metrics.outcomes.WithLabelValues(t.relay.settings.Schema, topic, t.outcome.String()).Add(float64(t.n))
+	}
+	t.n = 0
+}
+
+func missedFields(l *lane, n int) []zap.Field {
+	return []zap.Field{zap.Int("lane", int(l.number)), zap.Int("messages", n), zap.Int64("mark", l.mark.low)}
+}

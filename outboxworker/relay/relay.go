@@ -1,0 +1,151 @@
+// Package relay moves messages from an outbox to a sink: at least once, and per key in
+// order.
+//
+// An outbox has eight lanes; a key is always in the same one. A worker takes a lane
+// with an advisory lock that lasts as long as its transaction, reads the next messages
+// in the order of their ids, sends them, removes what was taken, and commits. There are
+// no leases, no reaper and no leader: any number of workers may run, on any number of
+// machines. One that dies frees its lane at once; one that is stopped or cut off loses
+// it when the server ends its transaction, after Settings.LaneTimeout.
+//
+// A message is in exactly one place: pending (table message), waiting (deferred), dead,
+// or taken by the sink and gone. Moves are single transactions. Whatever decides about
+// a keyed message holds the lock of its lane, and which keys wait is read in the
+// statement that reads the batch.
+//
+// batch.go has the protocol, mark.go the low-water mark and its proof, fate.go what
+// becomes of a message.
+package relay
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/weirproxy/weir/governance/circuit"
+	"github.com/weirproxy/weir/outboxworker/sink"
+)
+
+// lanes is the number of lanes of an outbox, as its table has them.
+const lanes = 8
+
+// Relay delivers the messages of one outbox to one sink.
+type Relay struct {
+	settings Settings
+	sink     sink.Sink
+	logger   *zap.Logger
+	metrics  *Metrics
+	outage   *circuit.Breaker
+	workers  []*worker
+
+	connected   atomic.Int32
+	listening   atomic.Bool
+	worked      atomic.Int64 // when a worker last had work, in Unix nanoseconds
+	pausedUntil atomic.Int64 // by the receiver's wish, in Unix nanoseconds
+	isAway      atomic.Bool
+	reached     [lanes]atomic.Int64 // the id up to which a lane has been worked on
+	delivered   atomic.Int64
+}
+
+// New returns a relay that does nothing until Run. It owns the sink and closes it.
+func New(settings Settings, to sink.Sink, metrics *Metrics, logger *zap.Logger) (*Relay, error) {
+	if err := settings.Validate(); err != nil {
+		return nil, err
+	}
+	sql, err := newStatements(&settings)
+	if err != nil {
+		return nil, err
+	}
+	r := &Relay{
+		settings: settings,
+		sink:     to,
+		logger:   logger.With(zap.String("outbox", settings.Schema)),
+		metrics:  metrics,
+		outage:   circuit.New(circuit.Settings{OpenFor: settings.Outage.Wait}),
+	}
+	for i := range settings.Workers {
+		w := &worker{relay: r, sql: sql, wake: make(chan struct{}, 1)}
+		for n := i; n < lanes; n += settings.Workers {
+			w.lanes = append(w.lanes, &lane{number: int16(n)})
+		}
+		r.workers = append(r.workers, w)
+	}
+	return r, nil
+}
+
+// Run delivers until ctx is done; then batches under way are finished or given up within
+// StopTimeout, and Run returns nil. It waits for a database that is away, or whose
+// schema is not the one it needs, and logs that.
+func (r *Relay) Run(ctx context.Context) error {
+	hard, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(r.settings.StopTimeout, cancel) })
+	defer stop()
+
+	var running sync.WaitGroup
+	for _, w := range r.workers {
+		running.Go(func() { w.run(ctx, hard) })
+	}
+	var helpers sync.WaitGroup
+	if r.settings.Listen != nil {
+		helpers.Go(func() { r.listen(ctx) })
+	}
+	helpers.Go(func() { r.watch(ctx) })
+	running.Wait()
+	helpers.Wait()
+	return r.sink.Close()
+}
+
+// Status is what a relay is doing.
+type Status struct {
+	// Connected is the number of workers that have a connection and a schema they
+	// know.
+	Connected int `json:"connected"`
+	// Workers is how many there are.
+	Workers int `json:"workers"`
+	// Outage tells that the receiver could not be reached lately.
+	Outage bool `json:"outage"`
+	// Paused is for how long the receiver wants to be left alone.
+	Paused time.Duration `json:"paused"`
+}
+
+// Status returns what the relay is doing.
+func (r *Relay) Status() Status {
+	return Status{
+		Connected: int(r.connected.Load()),
+		Workers:   len(r.workers),
+		Outage:    r.isAway.Load(),
+		Paused:    max(0, time.Until(time.Unix(0, r.pausedUntil.Load()))),
+	}
+}
+
+// pausedFor is for how long nothing may be sent.
+func (r *Relay) pausedFor() time.Duration {
+	return max(0, time.Until(time.Unix(0, r.pausedUntil.Load())), r.outage.Open())
+}
+
+// throttle leaves the receiver alone for a while.
+func (r *Relay) throttle(d time.Duration) {
+	r.pausedUntil.Store(time.Now().Add(d).UnixNano())
+	r.metrics.throttled(r.settings.Schema)
+	r.logger.Info("the receiver asked for a pause", zap.Duration("pause", d))
+}
+
+// away notes that nobody answered.
+func (r *Relay) away(err error, results string) {
+	if r.isAway.CompareAndSwap(false, true) {
+		r.logger.Warn("the receiver cannot be reached; messages stay where they are", zap.String("results", results), zap.Error(err))
+	}
+	r.metrics.outage(r.settings.Schema, true)
+}
+
+// back notes that somebody answered.
+func (r *Relay) back() {
+	if r.isAway.CompareAndSwap(true, false) {
+		r.logger.Info("the receiver answers again")
+		r.metrics.outage(r.settings.Schema, false)
+	}
+}

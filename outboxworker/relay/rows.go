@@ -1,0 +1,101 @@
+package relay
+
+// rows.go reads messages from the results of look and due.
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/weirproxy/weir/outboxworker/sink"
+)
+
+// pending is a message of a look.
+type pending struct {
+	message sink.Message
+	place   pgtype.TID
+	// waits tells that a message of its key waits, delayed that its own time has
+	// not come.
+	waits, delayed bool
+}
+
+// waiting is a message of those that waited.
+type waiting struct {
+	message sink.Message
+	state   string
+}
+
+// scanMessage holds what columns of a message are read into; texts that are NULL are
+// empty.
+type scanned struct {
+	id        int64
+	messageID uuid.UUID
+	bizID     pgtype.Text
+	topic     string
+	key       pgtype.Text
+	kind      string
+	payload   []byte
+	headers   []byte
+	createdAt time.Time
+}
+
+func (s *scanned) message(attempt int) sink.Message {
+	return sink.Message{
+		Position:  s.id,
+		ID:        s.messageID,
+		BizID:     s.bizID.String,
+		Topic:     s.topic,
+		Key:       s.key.String,
+		HasKey:    s.key.Valid,
+		Type:      s.kind,
+		Payload:   s.payload,
+		Headers:   s.headers,
+		CreatedAt: s.createdAt,
+		Attempt:   attempt,
+	}
+}
+
+// readPending reads the result of a look. last is the id of its last message if it was
+// cut off, and 0 if it has all there was.
+func readPending(result pgx.Rows, into []pending) (messages []pending, last int64, err error) {
+	messages = into[:0]
+	for result.Next() {
+		var s scanned
+		var p pending
+		var cut bool
+		err := result.Scan(&p.place, &s.id, &s.messageID, &s.bizID, &s.topic, &s.key, &s.kind, &s.payload, &s.headers, &s.createdAt,
+			&p.waits, &p.delayed, &cut)
+		if err != nil {
+			result.Close()
+			return nil, 0, fmt.Errorf("reading a message: %w", err)
+		}
+		p.message = s.message(1)
+		messages = append(messages, p)
+		last = 0
+		if cut {
+			last = s.id
+		}
+	}
+	return messages, last, result.Err()
+}
+
+// readWaiting reads the result of due.
+func readWaiting(result pgx.Rows) ([]waiting, error) {
+	var messages []waiting
+	for result.Next() {
+		var s scanned
+		var w waiting
+		var attempts int
+		err := result.Scan(&s.id, &w.state, &attempts, &s.messageID, &s.bizID, &s.topic, &s.key, &s.kind, &s.payload, &s.headers, &s.createdAt)
+		if err != nil {
+			result.Close()
+			return nil, fmt.Errorf("reading a waiting message: %w", err)
+		}
+		w.message = s.message(attempts + 1)
+		messages = append(messages, w)
+	}
+	return messages, result.Err()
+}

@@ -1,0 +1,26 @@
+-- due: waiting messages whose time has come, by when it came, and behind each the first
+-- $3 that are parked behind it. Index (lane, due_at) finds the first ones, index
+-- (lane, key, id) their followers. Bounded by bytes like look.
+SELECT f.id, f.state, f.attempts, f.message_id, f.biz_id, f.topic, f.key, f.type, f.payload, f.headers::text, f.created_at
+FROM (
+    SELECT h.id AS head, h.due_at AS head_due, d.*,
+           sum(octet_length(d.payload) + COALESCE(pg_column_size(d.headers), 0))
+               OVER (ORDER BY h.due_at, h.id, d.id ROWS UNBOUNDED PRECEDING)
+               - octet_length(d.payload) - COALESCE(pg_column_size(d.headers), 0) AS before
+    FROM (
+        SELECT id, due_at, state, key
+        FROM {schema}.deferred
+        WHERE lane = $1 AND due_at <= now()
+        ORDER BY lane, due_at LIMIT $2
+    ) AS h
+    CROSS JOIN LATERAL (
+        SELECT h.id
+        UNION ALL
+        (SELECT p.id FROM {schema}.deferred p
+         WHERE h.state = 'retry' AND p.lane = $1 AND p.key = h.key AND p.state <> 'delayed' AND p.state = 'parked'
+         ORDER BY p.lane, p.key, p.id LIMIT $3)
+    ) AS i
+    JOIN {schema}.deferred d ON d.lane = $1 AND d.id = i.id
+) AS f
+WHERE f.before < $4
+ORDER BY f.head_due, f.head, f.id

@@ -1,0 +1,70 @@
+package relay
+
+// statements.go holds the SQL of a relay, one statement a file.
+
+import (
+	"embed"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+//go:embed sql/*.sql
+var files embed.FS
+
+// statements are the SQL of one outbox.
+type statements struct {
+	claim, look, due                         string
+	forget, deferral, bury                   string
+	forgetWaiting, retryWaiting, buryWaiting string
+	resume, promote, orphans, state          string
+	session                                  string
+}
+
+func newStatements(s *Settings) (*statements, error) {
+	st := &statements{session: sessionSettings(s)}
+	for name, to := range map[string]*string{
+		"claim": &st.claim, "look": &st.look, "due": &st.due,
+		"forget": &st.forget, "defer": &st.deferral, "bury": &st.bury,
+		"forget_waiting": &st.forgetWaiting, "retry_waiting": &st.retryWaiting, "bury_waiting": &st.buryWaiting,
+		"resume": &st.resume, "promote": &st.promote, "orphans": &st.orphans, "state": &st.state,
+	} {
+		text, err := files.ReadFile("sql/" + name + ".sql")
+		if err != nil {
+			return nil, fmt.Errorf("reading a statement: %w", err)
+		}
+		*to = strings.ReplaceAll(string(text), "{schema}", pgx.Identifier{s.Schema}.Sanitize())
+	}
+	return st, nil
+}
+
+// sessionSettings returns the statement that begins each transaction, since settings of
+// a session do not last behind a pooler. The server ends a transaction whose worker
+// stopped or was cut off, which frees the lane. The planner's are there because a
+// queue swings between nothing and millions of rows: a plan that scans the table is
+// never right, and one that was made while the table was empty, when all indexes look
+// the same, must not be kept. Planning anew costs half a millisecond a batch.
+func sessionSettings(s *Settings) string {
+	timeout := s.LaneTimeout.Milliseconds()
+	settings := []struct{ name, value string }{
+		{"idle_in_transaction_session_timeout", fmt.Sprint(timeout)},
+		{"statement_timeout", fmt.Sprint(timeout)},
+		{"lock_timeout", fmt.Sprint(timeout / 2)},
+		{"tcp_user_timeout", fmt.Sprint(timeout)},
+		{"tcp_keepalives_idle", "2"},
+		{"tcp_keepalives_interval", "2"},
+		{"tcp_keepalives_count", fmt.Sprint(max(1, timeout/2000-1))},
+		{"synchronous_commit", s.SynchronousCommit},
+		{"enable_seqscan", "off"},
+		{"enable_bitmapscan", "off"},
+		{"jit", "off"},
+		{"max_parallel_workers_per_gather", "0"},
+		{"plan_cache_mode", "force_custom_plan"},
+	}
+	calls := make([]string, len(settings))
+	for i, setting := range settings {
+		calls[i] = fmt.Sprintf("set_config('%s', '%s', true)", setting.name, setting.value)
+	}
+	return "SELECT " + strings.Join(calls, ", ")
+}

@@ -1,0 +1,261 @@
+package relay
+
+// worker.go is one worker: a connection, and the lanes that it works on in turn.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"go.uber.org/zap"
+
+	"github.com/weirproxy/weir/internal/backoff"
+	"github.com/weirproxy/weir/outboxworker/outbox"
+)
+
+// lane is what a worker knows about a lane.
+type lane struct {
+	number   int16
+	mark     mark
+	lookedAt time.Time // the last look from the start
+	sweptAt  time.Time
+	// failed counts failures in a row, and rest is until when the lane is left alone
+	// after the last one.
+	failed int
+	rest   time.Time
+}
+
+// progress is what a batch came to.
+type progress struct {
+	messages int           // that were removed or moved
+	busy     bool          // another worker has the lane
+	again    bool          // the lane must be looked at once more
+	armed    bool          // inserts send notifications
+	sleep    time.Duration // how long to leave the receiver alone
+}
+
+// worker is not for concurrent use.
+type worker struct {
+	relay       *Relay
+	sql         *statements
+	lanes       []*lane
+	conn        *pgx.Conn
+	table       uint32 // object id
+	incarnation incarnation
+	proof       proof
+	buffer      []pending
+	wake        chan struct{}
+}
+
+func (w *worker) settings() *Settings { return &w.relay.settings }
+
+// lockKey is the advisory lock of a lane: the table's object id, which tells outboxes of a
+// database apart, beside a mark of weir's own and the lane.
+func (w *worker) lockKey(l *lane) int64 {
+	return 0x776569<<35 | int64(w.table)<<3 | int64(l.number)
+}
+
+// reconnect is how long a worker waits for a database that is away.
+var reconnect = backoff.Policy{Base: 100 * time.Millisecond, Cap: 5 * time.Second}
+
+// run works until ctx is done. Batches under way are finished within hard.
+func (w *worker) run(ctx, hard context.Context) {
+	for failures := 0; ctx.Err() == nil; failures++ {
+		began := time.Now()
+		err := w.session(ctx, hard)
+		if ctx.Err() != nil {
+			return
+		}
+		if time.Since(began) > time.Minute {
+			failures = 0
+		}
+		w.relay.logger.Error("working on the outbox", zap.Error(err))
+		w.relay.metrics.reconnected(w.settings().Schema)
+		sleep(ctx, reconnect.Wait(failures), nil)
+	}
+}
+
+// session connects and works until ctx is done or the connection fails.
+func (w *worker) session(ctx, hard context.Context) error {
+	conn, err := pgx.ConnectConfig(ctx, w.settings().Database.Copy())
+	if err != nil {
+		return fmt.Errorf("connecting: %w", err)
+	}
+	defer func() {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		_ = conn.Close(closing)
+	}()
+	if err := outbox.CheckVersion(ctx, conn, w.settings().Schema); err != nil {
+		return err
+	}
+	name := pgx.Identifier{w.settings().Schema, "message"}.Sanitize()
+	if err := conn.QueryRow(ctx, "SELECT $1::text::regclass::oid", name).Scan(&w.table); err != nil {
+		return fmt.Errorf("finding the table: %w", err)
+	}
+	w.conn = conn
+	w.forgetMarks()
+	w.incarnation = incarnation{}
+	w.relay.connected.Add(1)
+	defer w.relay.connected.Add(-1)
+	return w.loop(ctx, hard)
+}
+
+// forgetMarks makes the next looks begin from the start.
+func (w *worker) forgetMarks() {
+	w.proof = proof{}
+	for _, l := range w.lanes {
+		l.mark = mark{}
+		l.lookedAt = time.Now()
+	}
+}
+
+// loop goes round the lanes, and sleeps when there is nothing to do.
+func (w *worker) loop(ctx, hard context.Context) error {
+	poll := w.settings().PollMin
+	rounds := 0 // in a row with work
+	for ctx.Err() == nil {
+		round, err := w.round(ctx, hard)
+		if err != nil {
+			return err
+		}
+		switch {
+		case round.sleep > 0:
+			sleep(ctx, round.sleep, nil)
+			continue
+		case round.messages > 0 || round.again:
+			poll = w.settings().PollMin
+			if rounds++; rounds == busyRounds && round.armed {
+				err = w.arm(hard, false)
+			}
+		default:
+			rounds = 0
+			if w.mayArm(round) {
+				err = w.arm(hard, true)
+				break // and look once more before sleeping
+			}
+			reason := sleep(ctx, poll, w.wake)
+			w.relay.metrics.woken(w.settings().Schema, reason)
+			if poll = min(2*poll, w.settings().PollMax); reason == "notify" {
+				poll = w.settings().PollMin
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// round works once on each lane.
+func (w *worker) round(ctx, hard context.Context) (progress, error) {
+	var sum progress
+	for _, l := range w.lanes {
+		if ctx.Err() != nil || time.Now().Before(l.rest) {
+			continue
+		}
+		if wait := w.relay.pausedFor(); wait > 0 {
+			sum.sleep = min(wait, time.Second)
+			return sum, nil
+		}
+		p, err := w.once(hard, l)
+		if err != nil {
+			if w.conn.IsClosed() {
+				return sum, err
+			}
+			if err := w.failed(hard, l, err); err != nil {
+				return sum, err
+			}
+			continue
+		}
+		l.failed = 0
+		sum.messages += p.messages
+		sum.busy = sum.busy || p.busy
+		sum.again = sum.again || p.again
+		sum.armed = sum.armed || p.armed
+		sum.sleep = max(sum.sleep, p.sleep)
+	}
+	if sum.messages > 0 {
+		w.relay.worked.Store(time.Now().UnixNano())
+	}
+	return sum, nil
+}
+
+// once works on a batch, and now and then looks for what it should not find.
+func (w *worker) once(ctx context.Context, l *lane) (progress, error) {
+	if time.Since(l.sweptAt) >= w.settings().FullLook {
+		l.sweptAt = time.Now()
+		if err := w.sweep(ctx, l); err != nil {
+			return progress{}, err
+		}
+	}
+	return w.batch(ctx, l)
+}
+
+// failed ends the transaction and lets the lane rest after an error that is not the
+// connection's.
+func (w *worker) failed(ctx context.Context, l *lane, err error) error {
+	w.relay.logger.Error("working on a lane", zap.Int("lane", int(l.number)), zap.Error(err))
+	w.relay.metrics.failed(w.settings().Schema)
+	l.rest = time.Now().Add(reconnect.Wait(l.failed))
+	l.failed++
+	l.mark = mark{}
+	return w.rollback(ctx)
+}
+
+// sweep finds messages that are parked behind nothing. There should be none.
+func (w *worker) sweep(ctx context.Context, l *lane) error {
+	var claimed bool
+	var keys []string
+	var b pgx.Batch
+	b.Queue("BEGIN")
+	b.Queue(w.sql.session)
+	b.Queue("SELECT set_config('outbox.claimed', pg_try_advisory_xact_lock($1)::text, true)::boolean", w.lockKey(l)).
+		QueryRow(func(row pgx.Row) error { return row.Scan(&claimed) })
+	b.Queue(w.sql.orphans, l.number).Query(func(rows pgx.Rows) error {
+		var err error
+		keys, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		return err
+	})
+	if err := w.conn.SendBatch(ctx, &b).Close(); err != nil {
+		return fmt.Errorf("sweeping lane %d: %w", l.number, err)
+	}
+	if len(keys) == 0 {
+		return w.rollback(ctx)
+	}
+	w.relay.metrics.orphaned(w.settings().Schema, len(keys))
+	w.relay.logger.Warn("found messages that waited behind nothing", zap.Int("lane", int(l.number)), zap.Int("keys", len(keys)))
+	b = pgx.Batch{}
+	b.Queue(w.sql.promote, l.number, keys)
+	b.Queue("COMMIT")
+	if err := w.conn.SendBatch(ctx, &b).Close(); err != nil {
+		return fmt.Errorf("sweeping lane %d: %w", l.number, err)
+	}
+	return nil
+}
+
+func (w *worker) rollback(ctx context.Context) error {
+	if w.conn.PgConn().TxStatus() == 'I' {
+		return nil
+	}
+	if _, err := w.conn.Exec(ctx, "ROLLBACK"); err != nil {
+		return errors.Join(errors.New("ending a transaction"), err)
+	}
+	return nil
+}
+
+// sleep waits for d, ctx or a wake-up, and says which.
+func sleep(ctx context.Context, d time.Duration, wake <-chan struct{}) string {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return "stop"
+	case <-wake:
+		return "notify"
+	case <-timer.C:
+		return "poll"
+	}
+}
