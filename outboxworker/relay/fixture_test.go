@@ -263,4 +263,3 @@ func texts(messages []sink.Message, key string) string {
 func refuse(err error) sink.Result { return sink.Result{Outcome: sink.Refused, Err: err} }
 
 var errNo = fmt.Errorf("no")
-

@@ -5,6 +5,7 @@ package relay
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -125,7 +126,27 @@ func number(on bool) float64 {
 // observeEmpty notes that a lane has nothing to read.
 func (r *Relay) observeEmpty(l *lane, read *read) {
 	r.reached[l.number].Store(read.seq)
-	r.metrics.lag.WithLabelValues(r.settings.Schema).Set(0)
+	r.setOldest(l, time.Time{})
+}
+
+// setOldest notes when the oldest pending message of a lane was enqueued; zero if it has
+// none.
+func (r *Relay) setOldest(l *lane, at time.Time) {
+	nanoseconds := int64(math.MaxInt64)
+	if !at.IsZero() {
+		nanoseconds = at.UnixNano()
+	}
+	r.oldest[l.number].Store(nanoseconds)
+	for i := range r.oldest {
+		if other := r.oldest[i].Load(); other != 0 { // a lane that was looked at
+			nanoseconds = min(nanoseconds, other)
+		}
+	}
+	lag := 0.0
+	if nanoseconds != math.MaxInt64 {
+		lag = max(0, time.Since(time.Unix(0, nanoseconds)).Seconds())
+	}
+	r.metrics.lag.WithLabelValues(r.settings.Schema).Set(lag)
 }
 
 // observe notes what a batch came to.
@@ -141,7 +162,7 @@ func (r *Relay) observe(l *lane, read *read, f fate, wf waitingFate, again, firs
 	r.reached[l.number].Store(reached)
 	r.delivered.Add(int64(len(f.delivered.ids) + len(wf.delivered)))
 	if len(read.pending) > 0 {
-		m.lag.WithLabelValues(outbox).Set(now.Sub(read.pending[0].message.CreatedAt).Seconds())
+		r.setOldest(l, read.pending[0].message.CreatedAt)
 	}
 	m.batchSize.WithLabelValues(outbox).Observe(float64(len(read.pending) + len(read.waiting)))
 	m.batchTime.WithLabelValues(outbox).Observe(now.Sub(began).Seconds())

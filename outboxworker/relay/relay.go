@@ -47,6 +47,7 @@ type Relay struct {
 	pausedUntil atomic.Int64 // by the receiver's wish, in Unix nanoseconds
 	isAway      atomic.Bool
 	reached     [lanes]atomic.Int64 // the id up to which a lane has been worked on
+	oldest      [lanes]atomic.Int64 // when a lane's oldest pending message was enqueued
 	delivered   atomic.Int64
 }
 

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/weirproxy/weir/outboxworker/sink"
 )
 
@@ -452,5 +454,37 @@ func TestPollingAloneDelivers(t *testing.T) {
 	f.eventually("1", func() string { return r.texts("k") })
 	if got := f.ask("SELECT last_value FROM outbox.wake"); got != "2" {
 		t.Error("a relay that only polls asked for notifications")
+	}
+}
+
+// Poolers may keep prepared statements from working; pgx has other ways to ask.
+func TestWaysToAsk(t *testing.T) {
+	for _, mode := range []pgx.QueryExecMode{pgx.QueryExecModeCacheDescribe, pgx.QueryExecModeDescribeExec, pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol} {
+		t.Run(mode.String(), func(t *testing.T) {
+			f := newFixture(t)
+			f.settings.Database = f.settings.Database.Copy()
+			f.settings.Database.DefaultQueryExecMode = mode
+			r := new(receiver)
+			var n atomic.Int32
+			r.set(func(m *sink.Message) sink.Result {
+				switch string(m.Payload) {
+				case "2":
+					if n.Add(1) < 3 {
+						return refuse(errNo)
+					}
+				case "dead":
+					return sink.Result{Outcome: sink.Fatal, Err: errNo}
+				}
+				return sink.Result{Outcome: sink.Delivered}
+			})
+			f.enqueue("k", "1", "2", "3")
+			f.enqueue("l", "dead", "4")
+			f.exec("SELECT outbox.enqueue(topic => 'test', key => 'm', payload => 'delayed', headers => '{}', deliver_after => now() + interval '200 milliseconds')")
+			f.start(r)
+			f.eventually("0 pending, 0 deferred, 1 dead", f.places)
+			if got := r.texts("k") + " " + r.texts("l") + " " + r.texts("m"); got != "1 2 3 4 delayed" {
+				t.Errorf("got %q", got)
+			}
+		})
 	}
 }
