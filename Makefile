@@ -69,7 +69,9 @@ fmt: build ## format the Go files and the example
 xcaddy: build ## build bin/caddy-xcaddy from xcaddy.json and show that all of weir is in it
 	go -C tools build -buildvcs=false -o ../bin/xcaddybuild ./xcaddybuild
 	go mod download
-	$(XCADDY_ENV) bin/xcaddybuild xcaddy.json bin/caddy-xcaddy
+	@# most of what xcaddy and go print sounds like trouble and is none
+	@echo '$(XCADDY_ENV) bin/xcaddybuild xcaddy.json bin/caddy-xcaddy >bin/xcaddy.log'
+	@$(XCADDY_ENV) bin/xcaddybuild xcaddy.json bin/caddy-xcaddy >bin/xcaddy.log 2>&1 || { cat bin/xcaddy.log; exit 1; }
 	bin/caddy list-modules --skip-standard >bin/modules
 	bin/caddy-xcaddy list-modules --skip-standard | diff bin/modules -
 	@cat bin/modules

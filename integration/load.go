@@ -171,18 +171,24 @@ func Steady(ctx context.Context, target string, n int, rate float64) *Result {
 		})
 	}
 	workers.Wait()
-	return Join(perConnection...)
-}
-
-// Join makes one result of several.
-func Join(results ...*Result) *Result {
-	all := new(Result)
-	for _, r := range results {
+	all := &Result{Took: time.Since(start)}
+	for _, r := range perConnection {
 		all.Samples = append(all.Samples, r.Samples...)
 	}
 	all.sort()
-	if n := len(all.Samples); n > 0 {
-		all.Took = all.Samples[n-1].At + all.Samples[n-1].Latency
+	return all
+}
+
+// Join makes one result of loads that came one after the other, as if each had
+// begun when the one before it was over.
+func Join(results ...*Result) *Result {
+	all := new(Result)
+	for _, r := range results {
+		for _, sample := range r.Samples {
+			sample.At += all.Took
+			all.Samples = append(all.Samples, sample)
+		}
+		all.Took += r.Took
 	}
 	return all
 }

@@ -84,7 +84,7 @@ func (m Metrics) Sum(name string, labels ...string) float64 {
 
 // Memory is what a process holds at rest.
 type Memory struct {
-	HeapInUse  float64 // bytes, after a garbage collection
+	Heap       float64 // bytes of live objects, after a garbage collection
 	Goroutines float64
 }
 
@@ -98,11 +98,11 @@ func (g *Gateway) Memory() Memory {
 			g.t.Fatalf("GET /debug/pprof/heap?gc=1: %d %s", a.Status, a.Body)
 		}
 		m := g.Metrics()
-		least.HeapInUse = min(least.HeapInUse, m.Sum("go_memstats_heap_inuse_bytes"))
+		least.Heap = min(least.Heap, m.Sum("go_memstats_heap_alloc_bytes"))
 		least.Goroutines = min(least.Goroutines, m.Sum("go_goroutines"))
 	}
-	if least.HeapInUse == 0 || least.Goroutines == 0 {
-		g.t.Fatal("the metrics lack go_memstats_heap_inuse_bytes or go_goroutines")
+	if least.Heap == 0 || least.Goroutines == 0 {
+		g.t.Fatal("the metrics lack go_memstats_heap_alloc_bytes or go_goroutines")
 	}
 	return least
 }

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"sync"
 	"testing"
@@ -114,14 +115,32 @@ func inTurn(t *testing.T, early, count int, gateways ...*reloaded) {
 	}
 	for _, r := range gateways {
 		r.late = r.memoryAtRest()
-		t.Logf("%s: goroutines %.0f after %d reloads, %.0f after %d; heap in use %.1f MiB, then %.1f MiB", r.name,
-			r.early.Goroutines, early, r.late.Goroutines, count, r.early.HeapInUse/(1<<20), r.late.HeapInUse/(1<<20))
-		t.Logf("%s: %v", r.name, r.result())
 	}
 }
 
 // result is that of all loads.
 func (r *reloaded) result() *Result { return Join(r.results...) }
+
+// growth is by how much the heap grew between the two measurements, in bytes.
+func (r *reloaded) growth() float64 { return r.late.Heap - r.early.Heap }
+
+// compared is a table of the gateways side by side.
+func compared(early, count int, gateways ...*reloaded) string {
+	const mib = 1 << 20
+	table := fmt.Sprintf("%d reloads under load, in turn:\n"+
+		"| | requests | seconds | failed answers | unanswered | p99 ms | goroutines at %d | at %d | heap MiB at %d | at %d |\n"+
+		"|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n", count, early, count, early, count)
+	for _, r := range gateways {
+		all := r.result()
+		table += fmt.Sprintf("| %s | %d | %.0f | %d | %d | %.1f | %.0f | %.0f | %.2f | %.2f |\n", r.name, all.Requests(), all.Took.Seconds(),
+			all.FailedAnswers(), all.Unanswered(), float64(all.Latency(0.99).Microseconds())/1000,
+			r.early.Goroutines, r.late.Goroutines, r.early.Heap/mib, r.late.Heap/mib)
+	}
+	for _, r := range gateways {
+		table += fmt.Sprintf("failures of %s: %v\n", r.name, r.result().Failures())
+	}
+	return table
+}
 
 func reloadsUnderLoad(t *testing.T, early, count int) {
 	w := newReloaded(t, "weir", Weir(t), false)
@@ -131,8 +150,9 @@ func reloadsUnderLoad(t *testing.T, early, count int) {
 	// plain Caddy is asked as much, so that both have the same work after a reload
 	p.after = func() { p.gateway.Get("/config/"); p.gateway.Metrics() }
 	inTurn(t, early, count, w, p)
-	checkFailures(t, w.result(), p.result(), count)
-	checkMemory(t, w)
+	t.Log(compared(early, count, w, p))
+	checkFailures(t, w.result(), p.result())
+	checkMemory(t, w, p)
 	h.check(t)
 	counted := int(w.gateway.Metrics().Sum("gateway_http_requests_total", "route", "shop"))
 	sent := w.result()
@@ -172,26 +192,35 @@ func (h *history) check(t *testing.T) {
 }
 
 // checkFailures lets weir fail no more than plain Caddy. Of connections that a
-// reload resets (see Result.Unanswered) it may have more, as far as chance goes:
-// who of the two meets one depends on what else the machine does at that moment.
-func checkFailures(t *testing.T, weir, plain *Result, reloads int) {
+// reload resets (see Result.Unanswered) it may have more, as far as chance goes: who
+// of the two meets one depends on what else the machine does at that moment. The
+// difference of two such counts has a deviation of sqrt(w+p) if each comes alone.
+// They come in bursts, however: two gateways with the same configuration had 3 and
+// 16 in one run. So it takes three deviations, and three requests more for counts so
+// small that they have no such distribution.
+func checkFailures(t *testing.T, weir, plain *Result) {
 	t.Helper()
 	if w, p := weir.FailedAnswers(), plain.FailedAnswers(); w > p {
 		t.Errorf("weir failed %d requests, plain Caddy %d", w, p)
 	}
 	w, p := weir.Unanswered(), plain.Unanswered()
-	if chance := 3*math.Sqrt(float64(w+p)) + float64(reloads)/50; float64(w) > float64(p)+chance {
+	if chance := 3*math.Sqrt(float64(w+p)) + 3; float64(w) > float64(p)+chance {
 		t.Errorf("weir left %d requests without an answer, plain Caddy %d", w, p)
 	}
 }
 
-func checkMemory(t *testing.T, r *reloaded) {
+// checkMemory lets weir's heap grow as much as plain Caddy's in the same run, and by
+// what one measurement differs from another, with the buffers that happen to be
+// kept. That is less than what a leak of 6 KiB a reload comes to in 900 of them.
+func checkMemory(t *testing.T, weir, plain *reloaded) {
 	t.Helper()
-	if most := 1.1*r.early.Goroutines + 20; r.late.Goroutines > most {
-		t.Errorf("%s has %.0f goroutines at the end, at most %.0f are allowed", r.name, r.late.Goroutines, most)
+	if most := weir.early.Goroutines + 5; weir.late.Goroutines > most {
+		t.Errorf("weir has %.0f goroutines at the end, at most %.0f are allowed", weir.late.Goroutines, most)
 	}
-	if most := 1.2*r.early.HeapInUse + 4<<20; r.late.HeapInUse > most {
-		t.Errorf("%s has %.1f MiB of heap in use at the end, at most %.1f are allowed", r.name, r.late.HeapInUse/(1<<20), most/(1<<20))
+	allowed := max(0, plain.growth()) + 1<<20 + weir.early.Heap/4
+	if weir.growth() > allowed {
+		t.Errorf("weir's heap grew by %.2f MiB, plain Caddy's by %.2f; at most %.2f are allowed",
+			weir.growth()/(1<<20), plain.growth()/(1<<20), allowed/(1<<20))
 	}
 }
 

@@ -19,14 +19,6 @@ func main() {
 	caddycmd.Main()
 }
 
-// version is weir's version, as the Go toolchain stamped it into the binary, and
-// that of the Caddy it is built on.
-func version(info *debug.BuildInfo) string {
-	caddyVersion := "unknown"
-	for _, dep := range info.Deps {
-		if dep.Path == "github.com/caddyserver/caddy/v2" {
-			caddyVersion = dep.Version
-		}
-	}
-	return "weir " + info.Main.Version + " (caddy " + caddyVersion + ")"
-}
+// version is weir's version, as the Go toolchain stamped it into the binary. Caddy
+// writes its own version and checksum behind it.
+func version(info *debug.BuildInfo) string { return "weir " + info.Main.Version + " on Caddy" }

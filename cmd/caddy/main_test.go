@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"os/exec"
+	"regexp"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -32,32 +33,19 @@ func run(t *testing.T, args ...string) string {
 	return string(out)
 }
 
-func TestVersionIsThatOfWeirAndOfCaddy(t *testing.T) {
-	const caddyPath = "github.com/caddyserver/caddy/v2"
-	for _, test := range []struct {
-		name string
-		info debug.BuildInfo
-		want string
-	}{
-		{
-			"release",
-			debug.BuildInfo{
-				Main: debug.Module{Version: "v1.2.3"},
-				Deps: []*debug.Module{{Path: "example.com/other", Version: "v9.9.9"}, {Path: caddyPath, Version: "v2.11.9"}},
-			},
-			"weir v1.2.3 (caddy v2.11.9)",
-		},
-		{"outside a checkout", debug.BuildInfo{Main: debug.Module{Version: "(devel)"}}, "weir (devel) (caddy unknown)"},
-	} {
-		if got := version(&test.info); got != test.want {
-			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
+func TestVersionIsThatOfWeir(t *testing.T) {
+	for stamped, want := range map[string]string{"v1.2.3": "weir v1.2.3 on Caddy", "(devel)": "weir (devel) on Caddy"} {
+		if got := version(&debug.BuildInfo{Main: debug.Module{Version: stamped}}); got != want {
+			t.Errorf("got %q, want %q", got, want)
 		}
 	}
 }
 
+// The whole line, because Caddy puts its own version behind what it is told.
 func TestVersionCommands(t *testing.T) {
-	if got := run(t, "version"); !strings.HasPrefix(got, "weir ") || !strings.Contains(got, "(caddy ") {
-		t.Errorf("caddy version prints %q, want weir's version and Caddy's", got)
+	line := regexp.MustCompile(`^weir \S+ on Caddy v\d+\.\d+\.\d+ h1:\S+\n$`)
+	if got := run(t, "version"); !line.MatchString(got) {
+		t.Errorf("caddy version prints %q, want a line like %q", got, "weir v1.2.3 on Caddy v2.11.9 h1:...")
 	}
 	if got := run(t, "build-info"); !strings.Contains(got, "mod\tgithub.com/weirproxy/weir\t") {
 		t.Errorf("caddy build-info does not name weir:\n%s", got)

@@ -53,6 +53,9 @@ type plan struct {
 }
 
 func main() {
+	// The proxy ends with the thread that started it (see endWithParent). This one
+	// stays as long as the process.
+	runtime.LockOSThread()
 	if len(os.Args) == 2 && os.Args[1] == backendsArgument {
 		exit(serveBackends())
 	}

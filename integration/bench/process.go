@@ -98,6 +98,7 @@ func (b *bench) start(ctx context.Context, v variant) (*proxy, error) {
 		command = append([]string{"taskset", "-c", b.pin}, command...)
 	}
 	cmd := exec.CommandContext(running, command[0], command[1:]...)
+	endWithParent(cmd)
 	cmd.Env = append(os.Environ(), "HOME="+b.dir, "XDG_CONFIG_HOME="+b.dir, "XDG_DATA_HOME="+b.dir)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 5 * time.Second // then it is killed
