@@ -138,6 +138,37 @@ func TestAChangedConfiguredWeightEndsADecision(t *testing.T) {
 	d.wantRequests("after a restart with changed weights", 0, 200, 100)
 }
 
+func TestADecisionAboutABackEndThatHasLeftCanBeTakenBack(t *testing.T) {
+	t.Parallel()
+	d := newDecided(t)
+	one := d.backends[0]
+	both := d.site.Caddyfile()
+	d.decide(one, `{"drain":true}`)
+	without := strings.Replace(strings.Replace(both, one.Address, "", 1), "1 1 1", "1 1", 1)
+	d.MustLoad(without)
+	if d.Pool("shop").Upstream(one.Address) != nil {
+		t.Fatalf("the pool still has back end one:\n%s", without)
+	}
+	absent := func() string {
+		var pool struct {
+			Absent json.RawMessage `json:"absent"`
+		}
+		if err := json.Unmarshal([]byte(d.Get("/governance/pools/shop").Body), &pool); err != nil {
+			t.Fatal(err)
+		}
+		return string(pool.Absent)
+	}
+	if got, want := absent(), `[{"address":"`+one.Address+`","decision":{"drain":{}}}]`; got != want {
+		t.Errorf("absent are %s, want %s", got, want)
+	}
+	d.decide(one, `{"drain":false}`)
+	if got := absent(); got != "" {
+		t.Errorf("absent are %s, want none", got)
+	}
+	d.MustLoad(both)
+	d.wantRequests("after it was taken back and back end one came back", 100, 100, 100)
+}
+
 func TestADecisionEndsWithItsTime(t *testing.T) {
 	t.Parallel()
 	d := newDecided(t)

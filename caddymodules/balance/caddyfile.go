@@ -3,6 +3,8 @@ package balance
 // caddyfile.go reads the policy's Caddyfile form.
 
 import (
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -39,6 +41,9 @@ func (p *Policy) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		}
 		p.Weights = append(p.Weights, weight)
 	}
+	if len(p.Weights) > 0 && slices.Max(p.Weights) == 0 {
+		return d.Err("all weights are 0, so no upstream would ever be used")
+	}
 	seen := make(map[string]bool)
 	for d.NextBlock(0) {
 		if err := caddyarg.Once(d, seen); err != nil {
@@ -54,7 +59,9 @@ func (p *Policy) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 func (p *Policy) unmarshalOption(d *caddyfile.Dispenser) (err error) {
 	switch d.Val() {
 	case "name":
-		p.Name, err = caddyarg.One(d)
+		if p.Name, err = caddyarg.One(d); err == nil && checkName(p.Name) != nil {
+			err = d.WrapErr(checkName(p.Name))
+		}
 	case "alpha":
 		if p.Alpha, err = caddyarg.Number(d); err == nil && !(p.Alpha > 0 && p.Alpha <= 1) {
 			err = d.Errf("alpha: %v is not above 0 and at most 1", p.Alpha)
@@ -89,6 +96,14 @@ func (p *Policy) unmarshalOption(d *caddyfile.Dispenser) (err error) {
 			"eject_after", "eject_for", "max_ejected", "retry_budget")
 	}
 	return err
+}
+
+// checkName refuses what looks as if each request could have a pool of its own.
+func checkName(name string) error {
+	if strings.ContainsAny(name, "{}") {
+		return fmt.Errorf("name %q contains a placeholder: it must be a fixed text", name)
+	}
+	return nil
 }
 
 // positiveShare reads a share that must not be 0.

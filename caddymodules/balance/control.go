@@ -66,22 +66,40 @@ func (p *Policy) Control(path []string, body []byte) (any, error) {
 	if p.dynamic {
 		p.balancer.Adopt()
 	}
-	table, member := p.balancer.Table(), -1
-	if table != nil {
-		member = table.Index(path[1])
-	}
-	if member < 0 {
+	m, ok := p.live.member(p.balancer.Table(), path[1])
+	if !ok {
 		return nil, fmt.Errorf("%w: pool %q has no upstream %q", livestate.ErrNotFound, p.Name, path[1])
 	}
-	if err := p.live.decide(p, table.Member(member), body); err != nil {
+	if err := p.live.decide(p, m, body); err != nil {
 		return nil, err
 	}
-	for _, u := range p.balancer.Snapshot().Upstreams {
+	s := p.balancer.Snapshot()
+	for _, u := range s.Upstreams {
 		if u.Address == path[1] {
 			return u, nil
 		}
 	}
-	return nil, fmt.Errorf("%w: upstream %q has just left", livestate.ErrNotFound, path[1])
+	for _, a := range s.Absent {
+		if a.Address == path[1] {
+			return a, nil
+		}
+	}
+	return balance.AbsentSnapshot{Address: path[1]}, nil
+}
+
+// member returns what there is to decide about at address: a member of the table, or
+// one that has left with a decision, which can then be seen and taken back. A weight
+// decided anew for such a one holds against the same configured weight as the old.
+func (l *livePool) member(table *balance.Table, address string) (m balance.Member, ok bool) {
+	if i := table.Index(address); i >= 0 {
+		return table.Member(i), true
+	}
+	m = balance.Member{Address: address, Advertised: true}
+	d := l.Decision(m, time.Now())
+	if w := d.Weight; w != nil && w.Configured != nil {
+		m.Weight, m.Advertised = *w.Configured, false
+	}
+	return m, d != balance.Decision{}
 }
 
 // decide carries out the command in body and stores what comes of it.
@@ -210,11 +228,8 @@ func (l *livePool) dropOld(p *Policy, table *balance.Table) {
 		defer l.deciding.Unlock()
 		now, dropped := time.Now(), 0
 		for address, d := range l.Decisions() {
-			member := table.Index(address)
-			if member < 0 {
-				continue
-			}
-			if left := l.Decision(table.Member(member), now); left != d {
+			m, _ := l.member(table, address)
+			if left := l.Decision(m, now); left != d {
 				l.Decide(address, left)
 				dropped++
 			}

@@ -3,8 +3,6 @@
 package balance
 
 import (
-	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -95,7 +93,7 @@ type Policy struct {
 	MaxEjected *float64 `json:"max_ejected,omitempty"`
 
 	// RetryBudget caps retries, in the long run, to this share of first attempts,
-	// between 0 and 1, plus a hundred at first and ten a second; 0 means no
+	// between 0 and 1, plus a hundred at first and one a second; 0 means no
 	// retries and -1 no cap. It allows no retry that reverse_proxy's own settings
 	// do not ask for. Default: 0.2.
 	RetryBudget *float64 `json:"retry_budget,omitempty"`
@@ -104,6 +102,7 @@ type Policy struct {
 	storage  certmagic.Storage
 	failures [600]bool
 	retries  bool // whether the proxy retries at all
+	handles  bool // whether answers go to other handlers first
 	dynamic  bool
 	weights  map[string]float64 // of the static upstreams, by address
 	source   func() memberSource
@@ -157,7 +156,7 @@ func (p *Policy) Provision(ctx caddy.Context) error {
 		return err
 	}
 	p.storage = ctx.Storage()
-	if err := p.acquire(ctx, proxy); err != nil {
+	if err := p.acquire(ctx, proxy, settings); err != nil {
 		return fmt.Errorf("lb_policy success_weighted: %w", err)
 	}
 	p.balancer = balance.NewBalancer(p.live.Pool, settings)
@@ -251,56 +250,25 @@ func (p *Policy) describe(proxy *reverseproxy.Handler) error {
 	}
 	switch {
 	case len(p.Weights) > 0 && len(p.Weights) != len(addresses):
-		return fmt.Errorf("%d weights for %d static upstreams; give one weight for each, or none (dynamic upstreams have the weights of their source)",
-			len(p.Weights), len(addresses))
+		return fmt.Errorf("%d weights for %d static upstreams [%s]; give one weight for each, or none (dynamic upstreams have the weights of their source)",
+			len(p.Weights), len(addresses), strings.Join(addresses, " "))
 	case len(addresses) > 0 && total == 0:
-		return errors.New("all weights are 0, so no upstream would ever be used")
+		return fmt.Errorf("all weights are 0, so no upstream of [%s] would ever be used", strings.Join(addresses, " "))
+	case checkName(p.Name) != nil:
+		return checkName(p.Name)
 	case p.Name == "" && p.dynamic:
 		return errors.New("a name is needed with dynamic upstreams: lb_policy success_weighted { name ... }")
 	case p.Name == "":
 		p.Name = strings.Join(addresses, ",")
 	}
 	p.retries = proxy.LoadBalancing != nil && (proxy.LoadBalancing.Retries > 0 || proxy.LoadBalancing.TryDuration > 0)
+	p.handles = len(proxy.HandleResponse) > 0
 	// dynamic upstreams are loaded after the policy
 	p.source = func() memberSource {
 		source, _ := proxy.DynamicUpstreams.(memberSource)
 		return source
 	}
 	return nil
-}
-
-// place says where the policy stands. The configuration of a source of upstreams
-// may hold a token, so only its kind is named.
-func place(settings []byte, proxy *reverseproxy.Handler) string {
-	var upstreams []string
-	for _, u := range proxy.Upstreams {
-		upstreams = append(upstreams, u.String())
-	}
-	var source struct {
-		Name string `json:"source"`
-	}
-	if json.Unmarshal(proxy.DynamicUpstreamsRaw, &source) == nil {
-		upstreams = append(upstreams, "dynamic "+source.Name)
-	}
-	return fmt.Sprintf("the reverse_proxy to %s with %s", strings.Join(upstreams, ", "), settings)
-}
-
-// acquire takes up the live state of the pool. A pool without a name is named after
-// its upstreams, so that two of them may meet.
-func (p *Policy) acquire(ctx caddy.Context, proxy *reverseproxy.Handler) error {
-	settings, err := json.Marshal(p)
-	if err != nil {
-		return err
-	}
-	where := place(settings, proxy)
-	source := sha256.Sum256(proxy.DynamicUpstreamsRaw)
-	p.live, p.handle, err = livestate.Acquire(livestate.Default, livestate.Claim{
-		Key:           livestate.Key{Kind: kind, Name: p.Name},
-		Configuration: ctx.GetMetricsRegistry(),
-		Settings:      where + string(source[:]),
-		Place:         where,
-	}, func() (*livePool, error) { return newLivePool(), nil })
-	return err
 }
 
 // tap puts the observer between the proxy and its transport. The transport is
@@ -360,6 +328,7 @@ func (p *Policy) Select(pool reverseproxy.UpstreamPool, r *http.Request, _ http.
 	u := b.pick(pool, tried)
 	if u == nil {
 		p.balancer.Refund()
+		x.RefusedBy = "pool " + p.Name
 		return nil
 	}
 	p.live.retried.Add(1)

@@ -93,8 +93,8 @@ func TestRetryBudgetEndsRetries(t *testing.T) {
 	for share, allowed := range map[string]func(retries, denied uint64) bool{
 		"off": func(retries, denied uint64) bool { return retries == 240 && denied == 0 },
 		"0%":  func(retries, denied uint64) bool { return retries == 0 && denied == 120 },
-		// the reserve is 100, and ten a second
-		"1%": func(retries, denied uint64) bool { return retries >= 100 && retries < 200 && denied > 20 },
+		// the reserve is 100, and one a second
+		"1%": func(retries, denied uint64) bool { return retries >= 100 && retries < 120 && denied > 20 },
 	} {
 		t.Run(share, func(t *testing.T) {
 			listen := freeport.Address(t)
@@ -121,8 +121,11 @@ func TestWaitingIsNoRetry(t *testing.T) {
 		}
 	})
 	serve(t, site(listen, up, "health_uri /health\nhealth_interval 50ms\nlb_try_duration 500ms\nlb_try_interval 5ms"))
-	time.Sleep(200 * time.Millisecond) // until it is known to be unhealthy
-	if code, _ := get(t, "http://"+listen); code != 503 {
+	code := 200 // until it is known to be unhealthy
+	for deadline := time.Now().Add(5 * time.Second); code == 200 && time.Now().Before(deadline); {
+		code, _ = get(t, "http://"+listen)
+	}
+	if code != 503 {
 		t.Errorf("status %d, want 503", code)
 	}
 	if p := pool(t, "test"); p.Retries != 0 || p.RetriesDenied != 0 {
@@ -367,7 +370,7 @@ func TestDynamicPoolIsKnownWithoutRequests(t *testing.T) {
 	}
 	dynamic(t, storage, one, two, freeport.Address(t))
 	u := upstreamOf(t, "test", a)
-	if u.Attempts["success"] == 0 || u.Ramp != 1 {
+	if u.Attempts["success"]+upstreamOf(t, "test", b).Attempts["success"] != 2 || u.Ramp != 1 {
 		t.Errorf("after a reload the pool shows %+v", u)
 	}
 	held, err := livestate.Default.Get(livestate.Key{Kind: kind, Name: "test"})
@@ -477,6 +480,7 @@ func TestDecisionsOutliveARestart(t *testing.T) {
 	}
 	wantOnly("b")
 	stop(t) // as good as a restart: nothing is left in memory
+	time.Sleep(listenersEnd)
 	must(caddyfile("1 1"))
 	wantOnly("b")
 	decide := func(body string) {
@@ -714,11 +718,17 @@ func TestDeniedRetryTakesNoProbe(t *testing.T) {
 	serve(t, fmt.Sprintf("http://%s {\n reverse_proxy %s %s {\n lb_policy success_weighted {\n name test\n retry_budget 0%%\n eject_for 100ms\n eject_after 3\n}\n%s\n}\n}",
 		listen, recovering, shaky, retry))
 	down.Store(true)
-	for upstreamOf(t, "test", recovering).State == "in" {
+	deadline := time.Now().Add(5 * time.Second)
+	for upstreamOf(t, "test", recovering).State == "in" && time.Now().Before(deadline) {
 		get(t, "http://"+listen)
 	}
 	down.Store(false)
-	time.Sleep(110 * time.Millisecond) // the ejection
+	for upstreamOf(t, "test", recovering).State != "probing" {
+		if time.Now().After(deadline) {
+			t.Fatalf("the upstream is %s, want one whose ejection is over", upstreamOf(t, "test", recovering).State)
+		}
+		time.Sleep(time.Millisecond)
+	}
 	for range 100 {
 		get(t, "http://"+listen)
 	}

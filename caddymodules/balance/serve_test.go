@@ -23,6 +23,10 @@ import (
 	"github.com/weirproxy/weir/internal/adapttest"
 )
 
+// listenersEnd is for how long the listeners of a configuration that was stopped may
+// go on; Caddy drops the connections that they accept at last.
+const listenersEnd = 50 * time.Millisecond
+
 // load makes Caddy run the Caddyfile, with storage of the test's own.
 func load(t *testing.T, storage, caddyfile string) error {
 	t.Helper()
@@ -31,7 +35,14 @@ func load(t *testing.T, storage, caddyfile string) error {
 	if err != nil {
 		t.Fatalf("adapting: %v", err)
 	}
-	return caddy.Load([]byte(adapted), true)
+	reload := len(livestate.Default.List()) > 0
+	if err := caddy.Load([]byte(adapted), true); err != nil {
+		return err
+	}
+	if reload {
+		time.Sleep(listenersEnd)
+	}
+	return nil
 }
 
 // serve runs the Caddyfile until the test ends, and checks then that nothing of

@@ -50,7 +50,15 @@ func (o *observer) RoundTrip(req *http.Request) (*http.Response, error) {
 		req = withBody(req, sent)
 	}
 	attempt := o.policy.balancer.Begin(upstream)
+	returned := false
+	defer func() {
+		if !returned { // a transport that panics is nothing against the upstream
+			attempt.Answered(balance.Canceled)
+			attempt.End()
+		}
+	}()
 	res, err := o.next.RoundTrip(req)
+	returned = true
 	outcome := o.policy.classify(ctx, res, err, sent)
 	x.Outcome = outcome.String()
 	attempt.Answered(outcome)
@@ -59,7 +67,14 @@ func (o *observer) RoundTrip(req *http.Request) (*http.Response, error) {
 		attempt.End()
 		return res, err
 	}
-	res.Body = &responseBody{ReadCloser: res.Body, ctx: ctx, attempt: attempt, exchange: x}
+	body := &responseBody{ReadCloser: res.Body, ctx: ctx, attempt: attempt, exchange: x}
+	res.Body = body
+	if o.policy.handles || res.StatusCode < 100 {
+		// The proxy does not close the body if a handler that it gives the answer to
+		// panics, as another proxy does when its own answer breaks off, nor if the
+		// server panics because of a status that is none.
+		body.stop = context.AfterFunc(ctx, body.end)
+	}
 	return res, nil
 }
 
@@ -128,26 +143,41 @@ type responseBody struct {
 	ctx      context.Context
 	attempt  balance.Attempt
 	exchange *exchange.Exchange
+	stop     func() bool // waiting for the end of the request; nil if no one does
+	ended    atomic.Bool
 	broken   bool
 	closed   bool
 }
 
 func (b *responseBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) && !b.broken && !b.closed && b.ctx.Err() == nil {
+	if err == nil {
+		return n, nil
+	}
+	if !errors.Is(err, io.EOF) && !b.broken && !b.closed && b.ctx.Err() == nil {
 		b.broken = true
 		b.exchange.Outcome = "truncated"
 		b.attempt.Truncated()
 	}
+	b.end()
 	return n, err
 }
 
 func (b *responseBody) Close() error {
-	if !b.closed {
-		b.closed = true
+	b.closed = true
+	if b.stop != nil {
+		b.stop()
+	}
+	b.end()
+	return b.ReadCloser.Close()
+}
+
+// end ends the attempt, once: when the body is read to its end, when it is closed,
+// or when the request is over.
+func (b *responseBody) end() {
+	if b.ended.CompareAndSwap(false, true) {
 		b.attempt.End()
 	}
-	return b.ReadCloser.Close()
 }
 
 // DefaultBufferSizes implements reverseproxy.BufferedTransport.

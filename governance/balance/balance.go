@@ -99,7 +99,7 @@ type Settings struct {
 	// at least one upstream stays.
 	MaxEjected float64
 	// RetryBudget caps retries to this share of first attempts, in (0,1], beyond a
-	// reserve of a hundred and ten a second for little traffic. 0 means no
+	// reserve of a hundred and one a second for little traffic. 0 means no
 	// retries, negative means no cap.
 	RetryBudget float64
 }

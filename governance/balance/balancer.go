@@ -28,6 +28,10 @@ type Member struct {
 	Instance string
 	// Since is when the instance started, if that is known.
 	Since time.Time
+
+	// carried tells that the member stays though its source did not tell it: what
+	// is said here of its instance may be old.
+	carried bool
 }
 
 func (m Member) equal(o Member) bool {

@@ -9,11 +9,13 @@ import (
 )
 
 // The budget follows Finagle's RetryBudget: a share of first attempts, and a
-// reserve so that a service with little traffic can retry at all.
+// reserve so that a service with little traffic can retry at all. What the reserve
+// gains in a second is what a pool at one request a second needs; Finagle's ten
+// would be as much again as the share at fifty requests a second.
 const (
 	budgetToken   = 1000              // one retry
 	budgetReserve = 100 * budgetToken // the most that is saved up
-	budgetRefill  = 10 * budgetToken  // a second, whatever the traffic
+	budgetRefill  = 1 * budgetToken   // a second, whatever the traffic
 	refillEvery   = 10 * time.Millisecond
 )
 

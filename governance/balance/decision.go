@@ -4,6 +4,7 @@ package balance
 
 import (
 	"maps"
+	"slices"
 	"time"
 )
 
@@ -91,6 +92,19 @@ func (p *Pool) Decisions() map[string]Decision {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return maps.Clone(p.decisions)
+}
+
+// absent returns what holds now of the decisions about upstreams that t, which may
+// be nil, does not have.
+func (p *Pool) absent(t *Table, now time.Time) []AbsentSnapshot {
+	var absent []AbsentSnapshot
+	decisions := p.Decisions()
+	for _, address := range slices.Sorted(maps.Keys(decisions)) {
+		if d := decisions[address].at(nil, now); t.Index(address) < 0 && d != (Decision{}) {
+			absent = append(absent, AbsentSnapshot{address, &d})
+		}
+	}
+	return absent
 }
 
 // Decision returns what holds now of the decision about m.

@@ -4,6 +4,7 @@ package balance
 
 import (
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,6 +12,10 @@ import (
 
 // forgetAfter is how long the history of an upstream that left is kept.
 const forgetAfter = time.Hour
+
+// mostGone is how many histories are kept beyond those of members: a source that
+// names other upstreams for each request must not fill the memory.
+const mostGone = 1000
 
 // turn is one turn in Pool.changes.
 const turn = 1 << 32
@@ -63,19 +68,23 @@ func (p *Pool) remembered() []Member {
 func (p *Pool) enter(members []Member, adopted bool, now time.Time) []*Upstream {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	known := maps.Clone(*p.upstreams.Load())
-	if known == nil {
-		known = make(map[string]*Upstream)
-	}
-	for address, u := range known {
-		if u.holders == 0 && now.Sub(u.leftAt) > forgetAfter {
-			delete(known, address)
+	known := *p.upstreams.Load()
+	unknown := func(m Member) bool { return known[m.Address].forgotten(now) }
+	if slices.ContainsFunc(members, unknown) {
+		known = maps.Clone(known)
+		if known == nil {
+			known = make(map[string]*Upstream)
 		}
+		defer func() {
+			p.forget(known, now)
+			p.upstreams.Store(&known)
+		}()
 	}
 	entered := make([]*Upstream, len(members))
 	for i, m := range members {
 		u := known[m.Address]
-		if u == nil {
+		fresh := u.forgotten(now)
+		if fresh {
 			u = newUpstream(m.Address, now)
 			known[m.Address] = u
 		}
@@ -85,7 +94,10 @@ func (p *Pool) enter(members []Member, adopted bool, now time.Time) []*Upstream 
 		// no requests may hold an upstream long after its source stopped telling it.
 		isNew := p.used && u.holders == 0 && (u.leftAt.IsZero() || !u.leftAt.Equal(p.emptied))
 		isNew = isNew || m.Advertised && u.holders > 0 && u.away(now) > absence
-		u.join(m, isNew && !adopted, now)
+		// Only who was told it just now knows which instance is there.
+		if fresh || !adopted && !m.carried {
+			u.join(m, isNew && !adopted, now)
+		}
 		entered[i] = u
 	}
 	for _, u := range entered {
@@ -93,8 +105,27 @@ func (p *Pool) enter(members []Member, adopted bool, now time.Time) []*Upstream 
 		p.held++
 	}
 	p.used = true
-	p.upstreams.Store(&known)
 	return entered
+}
+
+// forget takes out of known the histories that are too old and, if too many are
+// left of upstreams that are gone, those gone longest. The caller holds mu.
+func (p *Pool) forget(known map[string]*Upstream, now time.Time) {
+	var gone []*Upstream
+	for address, u := range known {
+		if u.forgotten(now) {
+			delete(known, address)
+		} else if u.holders == 0 {
+			gone = append(gone, u)
+		}
+	}
+	if len(gone) <= mostGone {
+		return
+	}
+	slices.SortFunc(gone, func(a, b *Upstream) int { return b.leftAt.Compare(a.leftAt) })
+	for _, u := range gone[mostGone:] {
+		delete(known, u.Address)
+	}
 }
 
 func (p *Pool) leave(upstreams []*Upstream, now time.Time) {

@@ -9,9 +9,29 @@ type Snapshot struct {
 	// Panic is true while ejections are ignored because too many upstreams are
 	// ejected, or no upstream is known to be well.
 	Panic bool `json:"panic"`
+	// Floor is the least share of its weight that an upstream keeps, and
+	// ProvenWeight the sum of the effective weights of those known to be well; 0
+	// if none is. With them all effective weights follow from their factors:
+	//
+	//	in:      weight x max(floor, success rate x ramp)
+	//	probing: floor x min(weight, proven weight)
+	//
+	// If none is known to be well, the first holds for all who are not out.
+	Floor        float64 `json:"floor"`
+	ProvenWeight float64 `json:"proven_weight"`
 	// Upstreams are in the order of the configuration; those that a source told
 	// later come last.
 	Upstreams []UpstreamSnapshot `json:"upstreams"`
+	// Absent are those that the pool does not have now though an operator decided
+	// about them: the decision will hold when they come back. In order of address.
+	Absent []AbsentSnapshot `json:"absent,omitempty"`
+}
+
+// AbsentSnapshot is an upstream that is not there, but decided about.
+type AbsentSnapshot struct {
+	Address string `json:"address"`
+	// Decision is nil if it was just taken back.
+	Decision *Decision `json:"decision,omitempty"`
 }
 
 // UpstreamSnapshot is one upstream with every factor of its weight.
@@ -45,14 +65,14 @@ type UpstreamSnapshot struct {
 
 // Snapshot returns the balancer's state now.
 func (b *Balancer) Snapshot() Snapshot {
-	s := Snapshot{Upstreams: []UpstreamSnapshot{}}
+	now := time.Now()
 	t := b.Table()
+	s := Snapshot{Floor: b.settings.Floor, Upstreams: []UpstreamSnapshot{}, Absent: b.pool.absent(t, now)}
 	if t == nil {
 		return s
 	}
 	w := t.latest()
-	s.Panic = w.panicking
-	now := time.Now()
+	s.Panic, s.ProvenWeight = w.panicking, w.proven
 	total := 0.0
 	for i := range w.of {
 		s.Upstreams = append(s.Upstreams, t.snapshot(w, i, now))

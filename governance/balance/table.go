@@ -66,13 +66,14 @@ func newTable(b *Balancer, members []Member, old *Table, adopted bool, now time.
 }
 
 // merge returns members in the table's order, then newcomers, and with those that
-// went away just now.
+// went away just now; if those are too many, without the first of them.
 func (t *Table) merge(members []Member, now time.Time) []Member {
 	told := make(map[string]int, len(members))
 	for i, m := range members {
 		told[m.Address] = i
 	}
 	merged := make([]Member, 0, len(members))
+	carried := 0
 	for i, m := range t.members {
 		u := t.upstreams[i]
 		place, present := told[m.Address]
@@ -81,9 +82,20 @@ func (t *Table) merge(members []Member, now time.Time) []Member {
 			merged = append(merged, members[place])
 			delete(told, m.Address)
 			u.seen.Store(u.clock(now))
-		case u.clock(now)-u.seen.Load() < int64(absence):
+		case u.away(now) < absence:
+			m.carried = true
 			merged = append(merged, m)
+			carried++
 		}
+	}
+	if excess := carried - mostCarried(len(members)); excess > 0 {
+		merged = slices.DeleteFunc(merged, func(m Member) bool {
+			if !m.carried || excess == 0 {
+				return false
+			}
+			excess--
+			return true
+		})
 	}
 	for _, m := range members {
 		if _, newcomer := told[m.Address]; newcomer {
@@ -92,6 +104,11 @@ func (t *Table) merge(members []Member, now time.Time) []Member {
 	}
 	return merged
 }
+
+// mostCarried is how many absent members a table has room for beside those told: each
+// newcomer costs time in proportion to them all, so a source that names others for
+// each request must not have many. Sources of like size may take turns.
+func mostCarried(told int) int { return 100 + 4*told }
 
 func (t *Table) has(members []Member) bool {
 	return slices.EqualFunc(t.members, members, Member.equal)
@@ -164,14 +181,16 @@ func (t *Table) Draw(available, tried func(int) bool) int {
 // sought takes the member that is to be tried at once, if it still is.
 func (t *Table) sought(w *weights, usable func(int) bool) int {
 	sought := t.seek.Load()
-	if sought == 0 || !t.seek.CompareAndSwap(sought, 0) {
+	if sought == 0 {
 		return -1
 	}
 	i := int(sought) - 1
-	if of := &w.of[i]; !w.nobodyProven || of.drained || of.base <= 0 {
-		return -1
+	of := &w.of[i]
+	needed := w.nobodyProven && !of.drained && of.base > 0
+	if needed && !usable(i) {
+		return -1 // it is left to a request that can use it
 	}
-	if !usable(i) || !t.upstreams[i].admitProbe(time.Now()) {
+	if !t.seek.CompareAndSwap(sought, 0) || !needed || !t.upstreams[i].admitProbe(time.Now()) {
 		return -1
 	}
 	return i
@@ -189,8 +208,25 @@ func (t *Table) admit(w *weights, i int) bool {
 // draw looks at all members: first those in the rotation, then the ejected, of
 // those not tried before those tried. Among equals it draws by weight.
 func (t *Table) draw(w *weights, available, tried func(int) bool) int {
-	best, bestRank, total := -1, 4, 0.0
-	now := time.Now()
+	for {
+		now := time.Now()
+		best, lastResort := t.drawOnce(w, now, available, tried)
+		if best < 0 || !w.of[best].unproven {
+			return best
+		}
+		// The place for a probe was free when the member was drawn. If another
+		// request has it now, someone else must do, unless there is no one.
+		if t.upstreams[best].admitProbe(now) || lastResort || w.nobodyProven {
+			return best
+		}
+	}
+}
+
+// drawOnce is draw as things are at now; lastResort tells that the member is ejected
+// or has its probe already.
+func (t *Table) drawOnce(w *weights, now time.Time, available, tried func(int) bool) (best int, lastResort bool) {
+	best = -1
+	bestRank, total := 4, 0.0
 	for i := range w.of {
 		of := &w.of[i]
 		if of.drained || of.base <= 0 || !available(i) {
@@ -216,10 +252,7 @@ func (t *Table) draw(w *weights, available, tried func(int) bool) int {
 			best = i
 		}
 	}
-	if best >= 0 && w.of[best].unproven {
-		t.upstreams[best].admitProbe(now)
-	}
-	return best
+	return best, bestRank%2 == 1
 }
 
 // seekRecovered has the next request try an ejected member at once if a failure

@@ -47,6 +47,7 @@ type Upstream struct {
 	joined      time.Time // zero: was there from the beginning
 	since       time.Time // as it was told
 	instance    string
+	restartedAt time.Time // when another instance was told
 	ejectedAt   time.Time
 	ejectedTill time.Time
 	ejectedFor  time.Duration
@@ -70,6 +71,12 @@ func (u *Upstream) away(now time.Time) time.Duration {
 	return time.Duration(u.clock(now) - u.seen.Load())
 }
 
+// forgotten reports whether there is no history to go on with. The caller holds the
+// pool's mu.
+func (u *Upstream) forgotten(now time.Time) bool {
+	return u == nil || u.holders == 0 && now.Sub(u.leftAt) > forgetAfter
+}
+
 // join notes that the upstream entered a pool, newly or again, and forgets what
 // does not hold for another instance at the same address.
 func (u *Upstream) join(m Member, isNew bool, now time.Time) {
@@ -78,6 +85,8 @@ func (u *Upstream) join(m Member, isNew bool, now time.Time) {
 	if restarted := u.instance != "" && m.Instance != "" && m.Instance != u.instance; restarted {
 		u.rate, u.inARow, u.unproven = 1, 0, false
 		u.ejectedTill, u.ejectedFor = time.Time{}, 0
+		u.restartedAt = now
+		u.probeUntil.Store(0)
 		isNew = true
 	}
 	if m.Instance != "" {
@@ -140,14 +149,20 @@ func (u *Upstream) record(o Outcome, start, now time.Time, s *Settings) change {
 		return change{successes: n}
 	}
 	u.endProbe(start)
-	if o.Neutral() {
-		return change{}
-	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	if start.Before(u.restartedAt) {
+		return change{} // it was another process that did well, or not
+	}
 	defer u.settle()
 	rate := u.rateAt(now, s)
 	u.lastAttempt = now
+	if o.Neutral() {
+		// It was tried: what is known of it must not fade as if it were idle. One
+		// that hangs until each client gives up would get its share back.
+		u.rate = rate
+		return change{}
+	}
 	if o != Success {
 		u.rate = rate * (1 - s.Alpha)
 		return change{weight: true, turn: u.fail(o == Refused, start, now, s)}
@@ -167,6 +182,9 @@ func (u *Upstream) record(o Outcome, start, now time.Time, s *Settings) change {
 func (u *Upstream) truncate(c change, start, now time.Time, s *Settings) change {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	if start.Before(u.restartedAt) {
+		return change{}
+	}
 	defer u.settle()
 	// A failure would have left (1-alpha) r of the rate r; the success made it
 	// (1-alpha) r + alpha.

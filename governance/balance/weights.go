@@ -3,6 +3,7 @@ package balance
 // weights.go holds how effective weights come about.
 
 import (
+	"math"
 	"slices"
 	"time"
 )
@@ -22,7 +23,9 @@ type weights struct {
 	// plain is true if the schedule alone decides: no member is ejected or on
 	// probation, and no weight depends on time.
 	plain bool
-	of    []weight
+	// proven is the sum of the effective weights of those who are; 0 if nobody is.
+	proven float64
+	of     []weight
 }
 
 // weight is an effective weight with its factors.
@@ -128,7 +131,6 @@ func (t *Table) compute(now time.Time) (*weights, []float64) {
 // cost more because it is a heavy one.
 func (w *weights) settle(s *Settings, advanced float64) []float64 {
 	effective := make([]float64, len(w.of))
-	proven := 0.0
 	for i := range w.of {
 		of := &w.of[i]
 		if advanced > 0 {
@@ -138,12 +140,14 @@ func (w *weights) settle(s *Settings, advanced float64) []float64 {
 			continue
 		}
 		of.effective = of.base * max(s.Floor, of.rate*of.ramp)
-		proven += of.effective
+		if !of.unproven {
+			w.proven = min(w.proven+of.effective, math.MaxFloat64) // JSON knows no infinity
+		}
 	}
 	for i := range w.of {
 		of := &w.of[i]
 		if of.unproven && !of.drained && !of.ejected && !w.nobodyProven {
-			of.effective = s.Floor * min(of.base, proven)
+			of.effective = s.Floor * min(of.base, w.proven)
 		}
 		effective[i] = of.effective
 	}
