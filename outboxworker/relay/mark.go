@@ -9,8 +9,8 @@ package relay
 // facts bound them. A transaction has its xid before it draws an id (the columns'
 // order in the table). And xids are given out in order. So:
 //
-//   - Let seq be the last id drawn, as the sequence says at some time, and xid one that
-//     is given out after that. Then every id up to seq belongs to a transaction
+//   - Let seq be the last id drawn, as the sequence says at some time (and not what it is
+//     about to log; see claim.sql), and xid one that is given out after that. Then every id up to seq belongs to a transaction
 //     before xid. That is a proof.
 //   - When xid itself has ended, a snapshot lists every transaction before xid that is
 //     still running: its end (xmax, which is one past the highest xid that has

@@ -488,3 +488,36 @@ func TestWaysToAsk(t *testing.T) {
 		})
 	}
 }
+
+// The rights of the worker's role are enough, and a publication of all tables is no
+// hindrance.
+func TestTheWorkersRole(t *testing.T) {
+	f := newFixture(t)
+	f.exec("CREATE PUBLICATION everything FOR ALL TABLES")
+	f.settings.Database = f.settings.Database.Copy()
+	f.settings.Database.RuntimeParams["role"] = "outbox_worker"
+	f.settings.Listen = f.settings.Database
+	r := new(receiver)
+	var n atomic.Int32
+	r.set(func(m *sink.Message) sink.Result {
+		switch string(m.Payload) {
+		case "1":
+			if n.Add(1) < 3 {
+				return refuse(errNo)
+			}
+		case "dead":
+			return sink.Result{Outcome: sink.Fatal, Err: errNo}
+		}
+		return sink.Result{Outcome: sink.Delivered}
+	})
+	f.enqueue("k", "1", "2")
+	f.enqueue("l", "dead", "3")
+	f.exec("SELECT outbox.enqueue(topic => 'test', key => 'm', payload => 'delayed', deliver_after => now() + interval '200 milliseconds')")
+	f.start(r, func(s *Settings) { s.OnDead, s.FullLook = Hold, 50*time.Millisecond })
+	f.eventually("0 pending, 1 deferred, 1 dead", f.places)
+	f.eventually("1", func() string { return f.ask("SELECT last_value FROM outbox.wake") })
+	if got := r.texts("k") + " " + r.texts("m"); got != "1 2 delayed" {
+		t.Errorf("got %q", got)
+	}
+	f.eventually("true", func() string { return fmt.Sprint(f.metric("outbox_table_bytes") > 0) })
+}

@@ -1,9 +1,10 @@
 -- claim: takes the lane, if nobody has it, until the transaction ends. The other
 -- statements of the batch read nothing unless it did. It also reads what the low-water
--- mark needs: the last id drawn, which transactions run, and which server this is; and
+-- mark needs: the last id drawn (by the function, which locks the sequence's page: SELECT
+-- last_value reads without a lock, and sometimes what nextval is about to log, 32 ahead), which transactions run, and which server this is; and
 -- whether the time of a waiting message has come.
 SELECT set_config('outbox.claimed', pg_try_advisory_xact_lock($1)::text, true)::boolean,
-       (SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END FROM {schema}.message_id_seq),
+       COALESCE(pg_sequence_last_value('{schema}.message_id_seq'), 0),
        pg_current_snapshot()::text,
        pg_postmaster_start_time(), pg_backend_pid(),
        (SELECT last_value = 1 FROM {schema}.wake),

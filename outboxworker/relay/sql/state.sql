@@ -1,5 +1,5 @@
 -- state: what the metrics show of an outbox. Counts end at 100,000.
-SELECT (SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END FROM {schema}.message_id_seq),
+SELECT COALESCE(pg_sequence_last_value('{schema}.message_id_seq'), 0),
        (SELECT count(*) FROM (SELECT FROM {schema}.deferred WHERE state = 'retry' LIMIT 100000) AS n),
        (SELECT count(*) FROM (SELECT FROM {schema}.deferred WHERE state = 'parked' LIMIT 100000) AS n),
        (SELECT count(*) FROM (SELECT FROM {schema}.deferred WHERE state = 'delayed' LIMIT 100000) AS n),

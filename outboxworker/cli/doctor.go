@@ -1,0 +1,131 @@
+package cli
+
+// doctor.go has the command doctor.
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weirproxy/weir/outboxworker/cli/doctor"
+	"github.com/weirproxy/weir/outboxworker/config"
+	"github.com/weirproxy/weir/outboxworker/sink"
+)
+
+func newDoctor(process Process) *cobra.Command {
+	var file, output string
+	command := &cobra.Command{
+		Use:   "doctor",
+		Short: "Look for what makes an outbox slow, unsafe or silent",
+		Long: "doctor looks at the server and its settings, at the tables, at the rights of the worker's role, at what is between " +
+			"the worker and the server, and whether receivers answer. Nothing is changed. Exit 1 if any finding is an error.",
+		Args: noArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			if err := oneOf("output", output, "table", "json"); err != nil {
+				return err
+			}
+			return examine(command.Context(), process, file, output)
+		},
+	}
+	configFlag(command, &file)
+	command.Flags().StringVar(&output, "output", "table", "`form` of the output: table or json")
+	return command
+}
+
+func examine(ctx context.Context, process Process, file, output string) error {
+	c, err := config.Load(file, process.Environ)
+	if err != nil {
+		return err
+	}
+	target, closeSinks, err := doctorTarget(c)
+	defer closeSinks()
+	if err != nil {
+		return err
+	}
+	findings := doctor.Examine(ctx, target)
+	if output == "json" {
+		encoder := json.NewEncoder(process.Out)
+		encoder.SetIndent("", "  ")
+		err = encoder.Encode(findings)
+	} else {
+		err = writeFindings(process.Out, findings)
+	}
+	if err != nil {
+		return fmt.Errorf("writing the findings: %w", err)
+	}
+	if doctor.Failed(findings) {
+		return silentError{}
+	}
+	return nil
+}
+
+// doctorTarget returns what the configuration has to be looked at. The sinks that it
+// opens are closed by the function that it returns.
+func doctorTarget(c *config.Config) (target doctor.Target, closeAll func(), err error) {
+	var closers []io.Closer
+	closeAll = func() {
+		for _, c := range closers {
+			_ = c.Close()
+		}
+	}
+	if target.Connect, err = c.Database.ConnConfig(); err != nil {
+		return target, closeAll, fmt.Errorf("reading database.url: %w", err)
+	}
+	if target.Listen, err = c.Database.ListenConfig(); err != nil {
+		return target, closeAll, fmt.Errorf("reading database.listen_url: %w", err)
+	}
+	target.ListenApart = c.Database.ListenURL != ""
+	for i := range c.Outboxes {
+		o := &c.Outboxes[i]
+		to, err := o.Sink.Open()
+		if err != nil {
+			return target, closeAll, err
+		}
+		closers = append(closers, to)
+		examined := doctor.Outbox{Schema: o.Schema, Workers: o.Workers, Sink: o.Sink.Kind()}
+		if examined.Receiver, err = receiver(o, to); err != nil {
+			return target, closeAll, err
+		}
+		target.Outboxes = append(target.Outboxes, examined)
+	}
+	return target, closeAll, nil
+}
+
+// receiver returns what can be asked about an outbox's receiver, or nil. A webhook's
+// cannot be asked without a message, but whether anybody listens can be seen.
+func receiver(o *config.Outbox, opened sink.Sink) (doctor.Receiver, error) {
+	if asked, ok := opened.(doctor.Receiver); ok {
+		return asked, nil
+	}
+	w := o.Sink.Webhook
+	if w == nil {
+		return nil, nil
+	}
+	certificates, err := w.TLS.Config()
+	if err != nil {
+		return nil, fmt.Errorf("reading the webhook's certificates: %w", err)
+	}
+	return &doctor.Webhook{
+		URL: w.URL.Reveal(), Proxy: w.Proxy.Reveal(), TLS: certificates, Signed: w.Secret != "",
+	}, nil
+}
+
+// writeFindings writes a table. A fix stands under its finding, as it may be long.
+func writeFindings(to io.Writer, findings []doctor.Finding) error {
+	table := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
+	for _, f := range findings {
+		outbox := f.Outbox
+		if outbox == "" {
+			outbox = "-"
+		}
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", f.Level, outbox, f.Check, f.Text)
+		if f.Fix != "" {
+			_, _ = fmt.Fprintf(table, "\t\t\tfix: %s\n", f.Fix)
+		}
+	}
+	return table.Flush()
+}

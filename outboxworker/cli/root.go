@@ -1,0 +1,76 @@
+package cli
+
+// root.go puts the commands together. Each is made by a function in a file of its own.
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+// newRoot returns the tree of commands.
+func newRoot(process Process) *cobra.Command {
+	root := newGroup("outboxworker", "Delivers the messages of transactional outboxes")
+	root.Long = "outboxworker delivers the messages that transactions left in an outbox, a table of PostgreSQL, " +
+		"to a sink: at least once, and per key in order.\n\nExit codes: 0 all went well, 1 an error, 2 a wrong command line."
+	root.SilenceErrors = true
+	root.SilenceUsage = true
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+	root.AddCommand(
+		newRun(process),
+		newCheckConfig(process),
+		newMigrate(process),
+		newDoctor(process),
+		newDev(process),
+		newBench(process),
+		newVersion(process),
+	)
+	return root
+}
+
+// newGroup returns a command that only has others under it. Without one of them it
+// shows its help, and that is an error: a script that forgot it must notice.
+func newGroup(use, short string) *cobra.Command {
+	return &cobra.Command{
+		Use:   use,
+		Short: short,
+		Args:  cobra.ArbitraryArgs,
+		RunE: func(command *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				_ = command.Help()
+				return &usageError{errors.New("a command is missing")}
+			}
+			text := fmt.Sprintf("there is no command %q", args[0])
+			if near := command.SuggestionsFor(args[0]); len(near) > 0 {
+				text += fmt.Sprintf("; did you mean %s?", near[0])
+			}
+			return &usageError{errors.New(text)}
+		},
+		SuggestionsMinimumDistance: 1,
+	}
+}
+
+// noArgs refuses arguments.
+func noArgs(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return &usageError{fmt.Errorf("%q is one argument too many", args[0])}
+	}
+	return nil
+}
+
+// configFlag adds -c to a command.
+func configFlag(command *cobra.Command, file *string) {
+	command.Flags().StringVarP(file, "config", "c", "", "configuration `file`; without it the environment must say everything")
+	_ = command.MarkFlagFilename("config", "yaml", "yml")
+}
+
+// oneOf refuses values that a flag does not have.
+func oneOf(flag, value string, known ...string) error {
+	for _, k := range known {
+		if value == k {
+			return nil
+		}
+	}
+	return &usageError{fmt.Errorf("--%s: %q is none of %q", flag, value, known)}
+}
