@@ -94,6 +94,10 @@ func (w *worker) work(ctx context.Context, l *lane, r *read, began time.Time) (p
 	failpoint.Hit("after_publish")
 
 	p, outcome := w.relay.learn(again, first)
+	if sendCtx.Err() != nil {
+		// the worker gave up by itself, to keep its lane or because it is told to stop
+		outcome = circuit.Neutral
+	}
 	done(outcome)
 	f := w.settings().judge(r.pending, first)
 	wf := w.settings().judgeWaiting(r.waiting, again)

@@ -1,0 +1,81 @@
+package redisstream
+
+import (
+	"crypto/tls"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestSettings(t *testing.T) {
+	valid := func() Settings {
+		s := DefaultSettings()
+		s.URL = "redis://relay:secret-word@localhost:6380/3"
+		return s
+	}
+	for _, test := range []struct {
+		name   string
+		change func(*Settings)
+		want   string
+	}{
+		{"the defaults", func(*Settings) {}, ""},
+		{"TLS", func(s *Settings) { s.URL, s.TLS = "rediss://h", new(tls.Config) }, ""},
+		{"a socket", func(s *Settings) { s.URL = "unix://relay:secret-word@/run/redis.sock" }, ""},
+		{"no URL", func(s *Settings) { s.URL = "" }, "url: not set"},
+		{"no URL at all", func(s *Settings) { s.URL = "redis://relay:secret-word@h:port" }, "url: "},
+		{"a control character", func(s *Settings) { s.URL = "redis://relay:secret-word\n@h" }, "url: "},
+		{"another scheme", func(s *Settings) { s.URL = "http://relay:secret-word@h" }, "url: "},
+		{"no number of a database", func(s *Settings) { s.URL = "redis://relay:secret-word@h/secret-word" }, "url: "},
+		{"a query", func(s *Settings) { s.URL += "?max_retries=3" }, "url: must not have a query"},
+		{"TLS without rediss", func(s *Settings) { s.TLS = new(tls.Config) }, "tls: "},
+		{"no stream", func(s *Settings) { s.Stream = "" }, "stream: "},
+		{"a negative length", func(s *Settings) { s.MaxLen = -1 }, "max_len: "},
+		{"no message", func(s *Settings) { s.ChunkMessages = 0 }, "chunk_messages: "},
+		{"too many messages", func(s *Settings) { s.ChunkMessages = 5001 }, "chunk_messages: "},
+		{"no time to dial", func(s *Settings) { s.DialTimeout = 0 }, "dial_timeout: "},
+		{"no time", func(s *Settings) { s.Timeout = time.Second }, "timeout: "},
+	} {
+		s := valid()
+		test.change(&s)
+		_, err := New(s)
+		switch {
+		case test.want == "":
+			if err != nil {
+				t.Errorf("%s: %v", test.name, err)
+			}
+		case err == nil || !strings.HasPrefix(err.Error(), test.want):
+			t.Errorf("%s: error %v, want %s", test.name, err, test.want)
+		case strings.Contains(err.Error(), "secret-word"):
+			t.Errorf("%s: a password is in %q", test.name, err)
+		}
+	}
+}
+
+func TestOptions(t *testing.T) {
+	s := DefaultSettings()
+	s.URL = "rediss://relay:secret@example.com:6380/3"
+	s.TLS = &tls.Config{MinVersion: tls.VersionTLS13}
+	o, err := s.options()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.Addr != "example.com:6380" || o.Username != "relay" || o.Password != "secret" || o.DB != 3 {
+		t.Errorf("the URL became %s, %s, %s, %d", o.Addr, o.Username, o.Password, o.DB)
+	}
+	if o.TLSConfig.ServerName != "example.com" || o.TLSConfig.MinVersion != tls.VersionTLS13 || s.TLS.ServerName != "" {
+		t.Errorf("TLS for %s, and %q was written into the settings", o.TLSConfig.ServerName, s.TLS.ServerName)
+	}
+	if o.MaxRetries != -1 || o.DialerRetries != 1 || o.DialTimeout != 2*time.Second || o.ReadTimeout != 3*time.Second || o.WriteTimeout != 3*time.Second {
+		t.Errorf("%d retries, %d dials, timeouts %s, %s, %s", o.MaxRetries, o.DialerRetries, o.DialTimeout, o.ReadTimeout, o.WriteTimeout)
+	}
+}
+
+func TestStreamNames(t *testing.T) {
+	for template, want := range map[string]string{
+		"events:{topic}": "events:a b", "{topic}": "a b", "all": "all", "{{topic}}:{topic}": "{a b}:a b",
+	} {
+		if got := (&Settings{Stream: template}).stream("a b"); got != want {
+			t.Errorf("%s: %s, want %s", template, got, want)
+		}
+	}
+}
