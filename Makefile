@@ -20,6 +20,9 @@ BUILD := CGO_ENABLED=0 go build -buildvcs=$(VCS) -ldflags "-w -s" -trimpath -tag
 # was downloaded, against go.sum, so the checksum database is not asked again.
 XCADDY_ENV ?= GOPROXY=file://$(shell go env GOMODCACHE)/cache/download GOSUMDB=off
 
+# Modules of their own, so that users of weir don't inherit what they need.
+MODULES := tools tools/riverbench outboxworker/outbox/gormoutbox
+
 # Packages that have benchmarks.
 BENCHED = $(shell grep -rl --include='*_test.go' '^func Benchmark' . | xargs -r -n1 dirname | sort -u)
 
@@ -28,35 +31,44 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## build bin/caddy with all of weir's modules
+build: ## build bin/caddy with all of weir's modules, and bin/outboxworker
 	$(BUILD) -o bin/caddy ./cmd/caddy
+	$(BUILD) -o bin/outboxworker ./cmd/outboxworker
 
 .PHONY: run
-run: build ## run the example gateway on http://localhost:8080 (admin on 2019)
-	bin/caddy run --config Caddyfile.example
+run: build ## run the example gateway on http://localhost:8080 (admin on 2019), and an outbox
+	@# the outbox needs PostgreSQL and Redis; without them it says how to get them, and the gateway runs alone
+	bin/outboxworker dev & worker=$$!; trap 'kill $$worker 2>/dev/null && wait $$worker || true' EXIT; \
+		bin/caddy run --config Caddyfile.example
 
 .PHONY: test
 test: ## run every test once, with the race detector
 	CGO_ENABLED=1 go test -race -shuffle=on -timeout 15m ./...
-	go -C tools test -shuffle=on ./...
+	for module in $(MODULES); do go -C $$module test -shuffle=on ./... || exit 1; done
 
 .PHONY: soak
 soak: ## run the long tests at their full counts (up to an hour)
 	WEIR_SOAK=1 go test -race=false -run Soak -timeout 60m -v ./integration
+	WEIR_SOAK=1 go test -race=false -run Soak -timeout 60m -v ./integration/outbox
 
 .PHONY: bench
-bench: ## run the benchmarks, then compare the gateway with plain Caddy
+bench: build ## run the benchmarks, compare the gateway with plain Caddy and the outbox with River
 	go test -run '^$$' -bench . -benchmem $(BENCHED)
 	go run ./integration/bench
+	bin/outboxworker bench --sink null,redis_stream,bare --river "go -C tools/riverbench run ." --runs 3
+	bin/outboxworker bench --sink null --scenario snapshot_held,writer_held,backlog,latency,producers,memory
 
 .PHONY: check
 check: build ## check formatting, vet, staticcheck, and the example's configuration
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then \
 		echo "not formatted (make fmt):"; echo "$$unformatted"; exit 1; fi
 	go vet ./...
-	go -C tools vet ./...
-	go tool -modfile=tools/go.mod staticcheck ./...
-	cd tools && go tool staticcheck ./...
+	go vet -tags failpoint ./internal/failpoint
+	for module in $(MODULES); do go -C $$module vet ./... || exit 1; done
+	go -C tools build -buildvcs=false -o ../bin/staticcheck honnef.co/go/tools/cmd/staticcheck
+	bin/staticcheck ./...
+	for module in $(MODULES); do (cd $$module && $(CURDIR)/bin/staticcheck ./...) || exit 1; done
+	bin/outboxworker check-config --config outboxworker.example.yaml
 	bin/caddy version | grep '^weir '
 	bin/caddy validate --config Caddyfile.example
 

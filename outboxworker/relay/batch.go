@@ -93,11 +93,7 @@ func (w *worker) work(ctx context.Context, l *lane, r *read, began time.Time) (p
 	}
 	failpoint.Hit("after_publish")
 
-	p, outcome := w.relay.learn(again, first)
-	if sendCtx.Err() != nil {
-		// the worker gave up by itself, to keep its lane or because it is told to stop
-		outcome = circuit.Neutral
-	}
+	p, outcome := w.relay.learn(again, first, sendCtx.Err() != nil)
 	done(outcome)
 	f := w.settings().judge(r.pending, first)
 	wf := w.settings().judgeWaiting(r.waiting, again)
@@ -230,8 +226,10 @@ func waitingMessages(all []waiting) []sink.Message {
 	return messages
 }
 
-// learn takes from the results whether the receiver wants a pause or is away.
-func (r *Relay) learn(again, first []sink.Result) (progress, circuit.Outcome) {
+// learn takes from the results whether the receiver wants a pause or is away. A worker that
+// gave up by itself, to keep its lane or because it is told to stop, learns nothing from
+// not having got an answer.
+func (r *Relay) learn(again, first []sink.Result, gaveUp bool) (progress, circuit.Outcome) {
 	var p progress
 	sent := false
 	for _, results := range [][]sink.Result{again, first} {
@@ -239,6 +237,9 @@ func (r *Relay) learn(again, first []sink.Result) (progress, circuit.Outcome) {
 		if throttled > 0 {
 			r.throttle(throttled)
 			p.sleep = max(p.sleep, throttled)
+		}
+		if unreachable != nil && gaveUp {
+			return p, circuit.Neutral
 		}
 		if unreachable != nil {
 			r.away(unreachable, outcomes(results))
