@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
@@ -211,5 +212,18 @@ func TestLanesFollowKeys(t *testing.T) {
 	run(t, conn, "INSERT INTO outbox.message (topic, payload) SELECT 't', '' FROM generate_series(1, 800) AS i")
 	if got := values[int](t, conn, "SELECT count(*) FROM outbox.message GROUP BY lane"); !slices.Equal(got, []int{100, 100, 100, 100, 100, 100, 100, 100}) {
 		t.Errorf("the lanes have %v messages without a key", got)
+	}
+}
+
+// TestTimesAreFinite: a worker could not hold infinity, so rows that have it are refused.
+func TestTimesAreFinite(t *testing.T) {
+	conn := connect(t, migrated(t), "")
+	for _, column := range []string{"created_at", "deliver_after"} {
+		for _, value := range []string{"infinity", "-infinity"} {
+			_, err := conn.Exec(t.Context(), "INSERT INTO outbox.message (topic, payload, "+column+") VALUES ('t', '', '"+value+"')")
+			if err == nil || !strings.Contains(err.Error(), "message_"+column+"_check") {
+				t.Errorf("%s = %s: %v, want the check to refuse it", column, value, err)
+			}
+		}
 	}
 }

@@ -31,8 +31,8 @@ CREATE TABLE {schema}.message (
     type          text        NOT NULL DEFAULT '' CHECK (octet_length(type) <= 255),
     payload       bytea       NOT NULL CHECK (octet_length(payload) <= 4194304),
     headers       jsonb       CHECK (jsonb_typeof(headers) = 'object' AND octet_length(headers::text) <= 65536),
-    created_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
-    deliver_after timestamptz,
+    created_at    timestamptz NOT NULL DEFAULT clock_timestamp() CHECK (isfinite(created_at)),
+    deliver_after timestamptz CHECK (isfinite(deliver_after)),
     -- Workers divide the table by lane; a key is always in the same one.
     lane          smallint    NOT NULL GENERATED ALWAYS AS
         (CASE WHEN key IS NULL THEN id & 7 ELSE hashtextextended(key, 0) & 7 END) STORED
@@ -67,7 +67,7 @@ CREATE TABLE {schema}.deferred (
     id            bigint      PRIMARY KEY,
     lane          smallint    NOT NULL CHECK (lane BETWEEN 0 AND 7),
     state         text        NOT NULL CHECK (state IN ('retry', 'parked', 'delayed')),
-    due_at        timestamptz CHECK ((due_at IS NULL) = (state = 'parked')),
+    due_at        timestamptz CHECK ((due_at IS NULL) = (state = 'parked') AND isfinite(due_at)),
     attempts      integer     NOT NULL DEFAULT 0,
     last_error    text,
     deferred_at   timestamptz NOT NULL DEFAULT now(),
@@ -78,7 +78,7 @@ CREATE TABLE {schema}.deferred (
     type          text        NOT NULL,
     payload       bytea       NOT NULL,
     headers       jsonb,
-    created_at    timestamptz NOT NULL
+    created_at    timestamptz NOT NULL CHECK (isfinite(created_at))
 ) WITH (
     autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_cost_delay = 0,
     autovacuum_vacuum_insert_threshold = -1, autovacuum_analyze_threshold = 2147483647
@@ -104,7 +104,7 @@ CREATE TABLE {schema}.dead (
     type          text        NOT NULL,
     payload       bytea       NOT NULL,
     headers       jsonb,
-    created_at    timestamptz NOT NULL
+    created_at    timestamptz NOT NULL CHECK (isfinite(created_at))
 );
 CREATE INDEX dead_holds ON {schema}.dead (lane, key) WHERE holds;
 
