@@ -50,6 +50,7 @@ type Breaker struct {
 	mu     sync.Mutex
 	opened int // how often in a row
 	until  time.Time
+	turn   int // how often it opened or closed; what began before says nothing new
 }
 
 // New returns a closed breaker.
@@ -74,31 +75,35 @@ func (b *Breaker) Allow() (done func(Outcome), wait time.Duration) {
 	if wait := b.Open(); wait > 0 {
 		return nil, wait
 	}
+	b.mu.Lock()
+	turn := b.turn
+	b.mu.Unlock()
 	finish, err := b.engine.Allow()
 	if err != nil {
 		return nil, 0
 	}
-	return func(o Outcome) { b.finish(finish, o) }, 0
+	return func(o Outcome) { b.finish(finish, o, turn) }, 0
 }
 
 // finish reports to the engine under the lock, so that the open time is known
 // before anybody sees that the engine's has passed.
-func (b *Breaker) finish(done func(error), o Outcome) {
+func (b *Breaker) finish(done func(error), o Outcome, turn int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch o {
 	case Success:
 		done(nil)
-		if b.engine.State() == gobreaker.StateClosed {
+		if b.opened > 0 && turn == b.turn && b.engine.State() == gobreaker.StateClosed {
 			b.opened, b.until = 0, time.Time{}
+			b.turn++
 		}
 	case Failure:
-		opens := time.Now().Add(b.settings.OpenFor(b.opened))
-		before := b.engine.State()
 		done(errFailure)
-		if before != gobreaker.StateOpen && b.engine.State() != gobreaker.StateClosed {
+		// calls that were under way when it opened fail too, and must not open it for longer
+		if turn == b.turn && b.engine.State() != gobreaker.StateClosed {
+			b.until = time.Now().Add(b.settings.OpenFor(b.opened))
 			b.opened++
-			b.until = opens
+			b.turn++
 		}
 	default:
 		done(errNeutral)

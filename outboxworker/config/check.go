@@ -77,8 +77,8 @@ func (o *Outbox) check(p *problems, key string) {
 		return settings.Validate()
 	})
 	timeout := o.Sink.check(p, key+".sink")
-	if limit := o.LaneTimeout - o.BatchTime - 2*time.Second; sound && timeout > limit {
-		p.at(key+".sink."+o.Sink.Kind()+".timeout", "%s is more than %s, which is lane_timeout less batch_time and two seconds: "+
+	if limit := o.LaneTimeout - 2*o.BatchTime - 2*time.Second; sound && timeout > limit {
+		p.at(key+".sink."+o.Sink.Kind()+".timeout", "%s is more than %s, which is lane_timeout less twice batch_time and two seconds: "+
 			"a worker that waits longer loses its lane", timeout, limit)
 	}
 }

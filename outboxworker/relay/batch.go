@@ -27,8 +27,17 @@ import (
 const (
 	// heads is the most waiting messages that a batch tries again, followers the most
 	// of those parked behind each that it tries with it.
-	heads     = 200
-	followers = 200
+	heads     = 100
+	followers = 50
+	// begin does not leave the isolation to the database's settings: the look must see
+	// what others did before the lane was taken.
+	begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+	// release is a statement without a snapshot. That of a query stays until the next
+	// statement comes, and would hold back vacuum while the batch is sent.
+	release = "SET LOCAL jit = off"
+	// patience is how long a look from the start may take, which steps over the index
+	// entries of all that was removed while some transaction held back vacuum.
+	patience = 5 * time.Minute
 	// margin is how long before the server would end its transaction a worker stops
 	// sending by itself.
 	margin = time.Second
@@ -47,6 +56,7 @@ type read struct {
 	waiting  []waiting
 	from     mark
 	fullLook bool
+	probing  bool
 }
 
 // batch works once on a lane.
@@ -66,7 +76,7 @@ func (w *worker) batch(ctx context.Context, l *lane) (progress, error) {
 		}
 		l.mark = r.from.advance(w.proof, r.running, found{})
 		w.relay.observeEmpty(l, r)
-		return progress{armed: r.armed}, nil
+		return progress{armed: r.armed, looked: true}, nil
 	}
 	failpoint.Hit("after_read")
 	return w.work(ctx, l, r, began)
@@ -83,14 +93,7 @@ func (w *worker) work(ctx context.Context, l *lane, r *read, began time.Time) (p
 	}
 	sendCtx, cancel := context.WithDeadline(ctx, began.Add(w.settings().LaneTimeout-margin))
 	defer cancel()
-	until := began.Add(w.settings().BatchTime)
-	again := w.send(sendCtx, until, waitingMessages(r.waiting))
-	var first []sink.Result
-	if held, unreachable := pause(again); held == 0 && unreachable == nil {
-		first = w.send(sendCtx, until, pendingMessages(r.pending))
-	} else {
-		first = make([]sink.Result, len(pendingMessages(r.pending)))
-	}
+	again, first := w.sendAll(sendCtx, l, r)
 	failpoint.Hit("after_publish")
 
 	p, outcome := w.relay.learn(again, first, sendCtx.Err() != nil)
@@ -101,17 +104,31 @@ func (w *worker) work(ctx context.Context, l *lane, r *read, began time.Time) (p
 		return progress{}, err
 	}
 	w.relay.observe(l, r, f, wf, again, first, began)
-	p.armed = r.armed
+	p.armed, p.looked = r.armed, true
 	p.messages = len(f.delivered.ids) + len(f.deferred.ids) + len(f.dead.ids) + len(wf.delivered) + len(wf.resumed) + len(wf.dead.ids)
 	return p, nil
 }
 
+// sendAll sends what waited, and then what is pending. When the first takes the time of a
+// batch, the second is left to the next one, which leaves out the first: neither keeps the
+// other from being sent.
+func (w *worker) sendAll(ctx context.Context, l *lane, r *read) (again, first []sink.Result) {
+	pending := pendingMessages(r.pending)
+	began := time.Now()
+	again = w.send(ctx, waitingMessages(r.waiting))
+	l.skipDue = time.Since(began) >= w.settings().BatchTime
+	if held, unreachable := pause(again); l.skipDue || held > 0 || unreachable != nil {
+		return again, make([]sink.Result, len(pending))
+	}
+	return again, w.send(ctx, pending)
+}
+
 // probe leaves one message to send, to find out whether the receiver answers again.
 func (r *read) probe() {
+	r.probing = true
 	for i := range r.waiting {
 		if r.waiting[i].state != "delayed" {
 			r.waiting, r.pending = r.waiting[i:i+1], nil
-			r.last = 1 // there may be more
 			return
 		}
 	}
@@ -128,10 +145,18 @@ func (w *worker) read(ctx context.Context, l *lane, now time.Time) (*read, error
 	r := &read{from: l.mark}
 	if r.fullLook = now.Sub(l.lookedAt) >= s.FullLook; r.fullLook {
 		r.from = mark{}
+		l.lookedAt = now
 	}
+	timeout := s.LaneTimeout
 	var b pgx.Batch
-	b.Queue("BEGIN")
+	b.Queue(begin)
 	b.Queue(w.sql.session)
+	if r.from.low == 0 {
+		timeout = patience
+		b.Queue(fmt.Sprintf("SET LOCAL statement_timeout = %d", timeout.Milliseconds()))
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout+margin)
+	defer cancel()
 	b.Queue(w.sql.claim, w.lockKey(l), l.number).QueryRow(func(row pgx.Row) error {
 		var snapshot string
 		if err := row.Scan(&r.claimed, &r.seq, &snapshot, &r.started.started, &r.started.backend, &r.armed, &r.due); err != nil {
@@ -147,30 +172,43 @@ func (w *worker) read(ctx context.Context, l *lane, now time.Time) (*read, error
 		w.buffer = r.pending
 		return err
 	})
+	b.Queue(release)
 	if err := w.conn.SendBatch(ctx, &b).Close(); err != nil {
 		return nil, fmt.Errorf("reading lane %d: %w", l.number, err)
 	}
 	if !r.claimed || !r.due {
 		return r, nil
 	}
-	rows, err := w.conn.Query(ctx, w.sql.due, l.number, heads, followers, s.BatchBytes)
-	if err == nil {
+	if l.skipDue {
+		l.skipDue = false
+		return r, nil
+	}
+	return r, w.readDue(ctx, l, r)
+}
+
+// readDue reads the messages that waited and whose time has come.
+func (w *worker) readDue(ctx context.Context, l *lane, r *read) error {
+	s := w.settings()
+	var b pgx.Batch
+	b.Queue(w.sql.due, l.number, heads, followers, s.BatchBytes, s.BatchMessages).Query(func(rows pgx.Rows) error {
+		var err error
 		r.waiting, err = readWaiting(rows)
+		return err
+	})
+	b.Queue(release)
+	if err := w.conn.SendBatch(ctx, &b).Close(); err != nil {
+		return fmt.Errorf("reading what waits in lane %d: %w", l.number, err)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("reading what waits in lane %d: %w", l.number, err)
-	}
-	return r, nil
+	return nil
 }
 
 // trust checks that the mark that a look began with holds on this server, and forgets it
 // otherwise: after a crash, or on another server, ids may be drawn again.
 func (w *worker) trust(l *lane, r *read) bool {
 	same := r.started.is(w.incarnation)
-	if same && r.seq >= l.mark.low {
+	if same && r.seq >= max(l.mark.low, w.proof.seq) {
 		if r.fullLook {
 			w.countMissed(l, r)
-			l.lookedAt = time.Now()
 		}
 		return true
 	}
@@ -197,11 +235,11 @@ func (w *worker) countMissed(l *lane, r *read) {
 }
 
 // send delivers messages and returns the results.
-func (w *worker) send(ctx context.Context, until time.Time, messages []sink.Message) []sink.Result {
+func (w *worker) send(ctx context.Context, messages []sink.Message) []sink.Result {
 	if len(messages) == 0 {
 		return nil
 	}
-	batch := sink.Batch{Messages: messages, Results: make([]sink.Result, len(messages)), Until: until}
+	batch := sink.Batch{Messages: messages, Results: make([]sink.Result, len(messages)), Until: time.Now().Add(w.settings().BatchTime)}
 	w.relay.sink.Deliver(ctx, &batch)
 	return batch.Results
 }

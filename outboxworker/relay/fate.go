@@ -4,7 +4,9 @@ package relay
 // sink tells.
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -239,24 +241,32 @@ func pause(results []sink.Result) (throttled time.Duration, unreachable error) {
 	return throttled, unreachable
 }
 
-// split returns a fate for each message.
-func (f *fate) split() []fate {
-	var all []fate
-	for i := range f.delivered.ids {
-		var one fate
-		one.delivered = removals{f.delivered.places[i : i+1], f.delivered.ids[i : i+1]}
-		all = append(all, one)
+// messages is the number of pending messages that are removed or moved.
+func (f *fate) messages() int { return len(f.delivered.ids) + len(f.deferred.ids) + len(f.dead.ids) }
+
+// single is the fate of one message.
+type single struct {
+	id      int64
+	pending fate
+	waiting waitingFate
+}
+
+// split returns the fate of each message, in the order of their ids.
+func (f *fate) split() []single {
+	var all []single
+	for i, id := range f.delivered.ids {
+		d := &f.delivered
+		all = append(all, single{id: id, pending: fate{delivered: removals{d.places[i : i+1], d.ids[i : i+1]}}})
 	}
-	for i := range f.deferred.ids {
+	for i, id := range f.deferred.ids {
 		d := &f.deferred
-		var one fate
-		one.deferred = deferrals{d.places[i : i+1], d.ids[i : i+1], d.states[i : i+1], d.attempts[i : i+1], d.errors[i : i+1], d.waits[i : i+1]}
-		all = append(all, one)
+		one := deferrals{d.places[i : i+1], d.ids[i : i+1], d.states[i : i+1], d.attempts[i : i+1], d.errors[i : i+1], d.waits[i : i+1]}
+		all = append(all, single{id: id, pending: fate{deferred: one}})
 	}
-	for i := range f.dead.ids {
-		one := fate{dead: f.dead.at(i)}
-		all = append(all, one)
+	for i, id := range f.dead.ids {
+		all = append(all, single{id: id, pending: fate{dead: f.dead.at(i)}})
 	}
+	slices.SortFunc(all, func(a, b single) int { return cmp.Compare(a.id, b.id) })
 	return all
 }
 
@@ -264,24 +274,26 @@ func (b *burials) at(i int) burials {
 	return burials{b.places[i : i+1], b.ids[i : i+1], b.reasons[i : i+1], b.attempts[i : i+1], b.errors[i : i+1]}
 }
 
-// split returns a fate for each message. Each tries to let the next of its key go on.
-func (f *waitingFate) split() []waitingFate {
-	var all []waitingFate
-	for i := range f.delivered {
-		all = append(all, waitingFate{delivered: f.delivered[i : i+1], keys: f.keys})
+// split returns the fate of each message that waited, in the order of their ids. Each
+// tries to let the next of its key go on.
+func (f *waitingFate) split() []single {
+	var all []single
+	for i, id := range f.delivered {
+		all = append(all, single{id: id, waiting: waitingFate{delivered: f.delivered[i : i+1], keys: f.keys}})
 	}
-	for i := range f.resumed {
-		all = append(all, waitingFate{resumed: f.resumed[i : i+1]})
+	for i, id := range f.resumed {
+		all = append(all, single{id: id, waiting: waitingFate{resumed: f.resumed[i : i+1]}})
 	}
-	for i := range f.retried.ids {
+	for i, id := range f.retried.ids {
 		var one waitingFate
 		d := &f.retried
 		one.retried.ids, one.retried.attempts = d.ids[i:i+1], d.attempts[i:i+1]
 		one.retried.errors, one.retried.waits = d.errors[i:i+1], d.waits[i:i+1]
-		all = append(all, one)
+		all = append(all, single{id: id, waiting: one})
 	}
-	for i := range f.dead.ids {
-		all = append(all, waitingFate{dead: f.dead.at(i), keys: f.keys})
+	for i, id := range f.dead.ids {
+		all = append(all, single{id: id, waiting: waitingFate{dead: f.dead.at(i), keys: f.keys}})
 	}
+	slices.SortFunc(all, func(a, b single) int { return cmp.Compare(a.id, b.id) })
 	return all
 }

@@ -186,7 +186,7 @@ func (r *receiver) Deliver(ctx context.Context, batch *sink.Batch) {
 	for i := range batch.Messages {
 		m := &batch.Messages[i]
 		size += len(m.Payload)
-		if ctx.Err() != nil {
+		if batch.Expired(ctx) {
 			return
 		}
 		if m.HasKey && failed[m.Key] {

@@ -137,6 +137,13 @@ func (r *Relay) setOldest(l *lane, at time.Time) {
 		nanoseconds = at.UnixNano()
 	}
 	r.oldest[l.number].Store(nanoseconds)
+	r.updateLag()
+}
+
+// updateLag computes the age of the oldest pending message from what was seen last, also
+// while nothing can be seen.
+func (r *Relay) updateLag() {
+	nanoseconds := int64(math.MaxInt64)
 	for i := range r.oldest {
 		if other := r.oldest[i].Load(); other != 0 { // a lane that was looked at
 			nanoseconds = min(nanoseconds, other)
@@ -153,13 +160,15 @@ func (r *Relay) setOldest(l *lane, at time.Time) {
 func (r *Relay) observe(l *lane, read *read, f fate, wf waitingFate, again, first []sink.Result, began time.Time) {
 	m, outbox := r.metrics, r.settings.Schema
 	now := time.Now()
-	reached := read.seq
-	if f.left != 0 {
-		reached = f.left - 1
-	} else if read.last != 0 {
-		reached = read.last
+	if !read.probing {
+		reached := read.seq
+		if f.left != 0 {
+			reached = f.left - 1
+		} else if read.last != 0 {
+			reached = read.last
+		}
+		r.reached[l.number].Store(reached)
 	}
-	r.reached[l.number].Store(reached)
 	r.delivered.Add(int64(len(f.delivered.ids) + len(wf.delivered)))
 	if len(read.pending) > 0 {
 		r.setOldest(l, read.pending[0].message.CreatedAt)

@@ -30,7 +30,7 @@ func TestHotStatementsUseIndexes(t *testing.T) {
 	}{
 		"claim":          {sql.claim, []any{1, 1}, []string{"deferred_due"}},
 		"look":           {sql.look, []any{1, 5, []string{"7"}, 10, 10}, []string{"message_lane", "message_txid"}},
-		"due":            {sql.due, []any{1, 10, 10, 10}, []string{"deferred_due", "deferred_key", "deferred_pkey"}},
+		"due":            {sql.due, []any{1, 10, 10, 10, 10}, []string{"deferred_due", "deferred_key", "deferred_pkey"}},
 		"forget":         {sql.forget, []any{none, ids}, []string{"Tid Scan"}},
 		"defer":          {sql.deferral, []any{none, ids, none, ints, none, waits}, []string{"Tid Scan"}},
 		"bury":           {sql.bury, []any{none, ids, none, ints, none, true}, []string{"Tid Scan"}},

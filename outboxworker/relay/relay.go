@@ -130,7 +130,13 @@ func (r *Relay) pausedFor() time.Duration {
 
 // throttle leaves the receiver alone for a while.
 func (r *Relay) throttle(d time.Duration) {
-	r.pausedUntil.Store(time.Now().Add(d).UnixNano())
+	until := time.Now().Add(d).UnixNano()
+	for {
+		before := r.pausedUntil.Load()
+		if before >= until || r.pausedUntil.CompareAndSwap(before, until) {
+			break
+		}
+	}
 	r.metrics.throttled(r.settings.Schema)
 	r.logger.Info("the receiver asked for a pause", zap.Duration("pause", d))
 }

@@ -45,7 +45,7 @@ type Settings struct {
 	// send is left to the next one. Default: 200ms.
 	BatchTime time.Duration
 	// LaneTimeout is when a worker that stopped or was cut off loses its lane, and
-	// so also when it stops by itself. A sink's own timeout must be shorter, by
+	// so also when it stops by itself. A sink's own timeout must be shorter, by twice
 	// BatchTime and two seconds at least. Default: 10s.
 	LaneTimeout time.Duration
 	// PollMin and PollMax bound the time between two looks for new messages; it

@@ -7,8 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"go.uber.org/zap"
 
 	"github.com/weirproxy/weir/internal/failpoint"
@@ -21,39 +24,69 @@ func (w *worker) settle(ctx context.Context, l *lane, r *read, f fate, wf waitin
 	if !f.changes() && !wf.changes() {
 		return w.rollback(ctx)
 	}
-	place := "before_commit"
 	if len(f.deferred.ids) > 0 {
 		failpoint.Hit("before_defer")
 	}
 	if len(f.dead.ids)+len(wf.dead.ids) > 0 {
 		failpoint.Hit("before_bury")
 	}
-	failpoint.Hit(place)
-	var b pgx.Batch
-	gone := w.queue(&b, l, &f, &wf)
-	var xid string
-	b.Queue("SELECT pg_current_xact_id()::text").QueryRow(func(row pgx.Row) error { return row.Scan(&xid) })
-	b.Queue("COMMIT")
-	if err := w.conn.SendBatch(ctx, &b).Close(); err != nil {
-		if w.conn.IsClosed() {
+	failpoint.Hit("before_commit")
+	ctx, cancel := w.settling(ctx)
+	defer cancel()
+	xid, gone, err := w.write(ctx, l, &f, &wf)
+	switch {
+	case err == nil:
+	case w.conn.IsClosed() || transient(err):
+		return fmt.Errorf("settling lane %d: %w", l.number, err)
+	default:
+		return w.settleSingly(ctx, l, r, f, wf, err)
+	}
+	if gone != f.messages() {
+		// Somebody else changed rows, which puts them elsewhere in the table: nothing
+		// of this batch is written, and the mark stays, so that they are read again.
+		w.relay.logger.Warn("rows were changed while they were being sent; sending them again", zap.Int("lane", int(l.number)))
+		return w.rollback(ctx)
+	}
+	if len(f.deferred.ids)+len(f.dead.ids) > 0 {
+		if _, err := w.conn.Exec(ctx, "COMMIT"); err != nil {
 			return fmt.Errorf("settling lane %d: %w", l.number, err)
 		}
-		return w.settleSingly(ctx, l, f, wf, err)
 	}
 	failpoint.Hit("after_commit")
-	w.advance(l, r, f, *gone, xid)
+	w.advance(l, r, f, xid)
 	return nil
 }
 
-// advance moves the mark on, now that the batch is committed.
-func (w *worker) advance(l *lane, r *read, f fate, gone int64, xid string) {
-	if gone != int64(len(f.delivered.ids)+len(f.deferred.ids)+len(f.dead.ids)) {
-		// Somebody else changed rows, which puts them elsewhere in the table:
-		// they are still there, maybe, and looked for from the start.
-		l.mark = mark{}
-		return
+// settling bounds the time to settle. A stop that does not wait any longer leaves a second
+// for it: what was taken should not be sent again.
+func (w *worker) settling(ctx context.Context) (context.Context, context.CancelFunc) {
+	timeout := w.settings().LaneTimeout
+	if ctx.Err() != nil {
+		timeout = time.Second
 	}
-	l.mark = r.from.advance(w.proof, r.running, found{last: r.last, left: f.left})
+	return context.WithTimeout(context.WithoutCancel(ctx), timeout)
+}
+
+// write removes and moves messages. What is only removed is committed in the same round
+// trip: a row that is not where it was read stays where it is now. What is moved is not,
+// since a message must not be parked behind one that could not be moved.
+func (w *worker) write(ctx context.Context, l *lane, f *fate, wf *waitingFate) (xid string, gone int, err error) {
+	var b pgx.Batch
+	removed := w.queue(&b, l, f, wf)
+	b.Queue("SELECT pg_current_xact_id()::text").QueryRow(func(row pgx.Row) error { return row.Scan(&xid) })
+	if len(f.deferred.ids)+len(f.dead.ids) == 0 {
+		b.Queue("COMMIT")
+	}
+	err = w.conn.SendBatch(ctx, &b).Close()
+	return xid, int(*removed), err
+}
+
+// advance moves the mark on, now that the batch is committed. A probe knows nothing of
+// what it left out.
+func (w *worker) advance(l *lane, r *read, f fate, xid string) {
+	if !r.probing {
+		l.mark = r.from.advance(w.proof, r.running, found{last: r.last, left: f.left})
+	}
 	if n, err := strconv.ParseUint(xid, 10, 64); err == nil {
 		w.proof = proof{seq: r.seq, xid: n}
 	}
@@ -100,30 +133,29 @@ func (w *worker) queue(b *pgx.Batch, l *lane, f *fate, wf *waitingFate) *int64 {
 }
 
 // settleSingly settles each message in a transaction of its own. The lane is taken anew:
-// if another worker has it by now, what was sent is sent again, by that one.
-func (w *worker) settleSingly(ctx context.Context, l *lane, f fate, wf waitingFate, reason error) error {
+// if another worker has it by now, what was sent is sent again, by that one. After one
+// that cannot be settled the others of its key stay too, or they would overtake it.
+func (w *worker) settleSingly(ctx context.Context, l *lane, r *read, f fate, wf waitingFate, reason error) error {
 	w.relay.logger.Error("settling a batch failed; settling its messages one by one", zap.Int("lane", int(l.number)), zap.Error(reason))
-	l.mark = mark{}
 	if err := w.rollback(ctx); err != nil {
 		return err
 	}
+	keys := r.keys()
+	stuck := make(map[string]bool)
 	var failures []error
-	one := func(f fate, wf waitingFate) {
+	for _, s := range append(wf.split(), f.split()...) {
+		key, hasKey := keys[s.id]
+		if hasKey && stuck[key] {
+			continue
+		}
+		err := w.settleOne(ctx, l, s.pending, s.waiting)
 		if w.conn.IsClosed() {
-			return
+			return fmt.Errorf("settling lane %d one by one: the connection is closed: %w", l.number, reason)
 		}
-		if err := w.settleOne(ctx, l, f, wf); err != nil {
+		if err != nil {
 			failures = append(failures, err)
+			stuck[key] = hasKey
 		}
-	}
-	for _, single := range f.split() {
-		one(single, waitingFate{})
-	}
-	for _, single := range wf.split() {
-		one(fate{}, single)
-	}
-	if w.conn.IsClosed() {
-		return fmt.Errorf("settling lane %d one by one: the connection is closed: %w", l.number, reason)
 	}
 	if len(failures) > 0 {
 		return &unsettledError{lane: l.number, messages: len(failures), err: errors.Join(failures[:min(len(failures), 3)]...)}
@@ -131,10 +163,40 @@ func (w *worker) settleSingly(ctx context.Context, l *lane, f fate, wf waitingFa
 	return nil
 }
 
+// keys are the keys of a batch's messages, by position.
+func (r *read) keys() map[int64]string {
+	keys := make(map[int64]string)
+	for i := range r.pending {
+		if m := &r.pending[i].message; m.HasKey {
+			keys[m.Position] = m.Key
+		}
+	}
+	for i := range r.waiting {
+		if m := &r.waiting[i].message; m.HasKey {
+			keys[m.Position] = m.Key
+		}
+	}
+	return keys
+}
+
+// transient tells whether an error is about the moment and not about a message: locks that
+// others hold, statements that were cancelled, a server that has no room or stops.
+func transient(err error) bool {
+	var answer *pgconn.PgError
+	if !errors.As(err, &answer) {
+		return false
+	}
+	switch answer.Code {
+	case "55P03", "57014", "40001", "40P01":
+		return true
+	}
+	return strings.HasPrefix(answer.Code, "53") || strings.HasPrefix(answer.Code, "57P")
+}
+
 func (w *worker) settleOne(ctx context.Context, l *lane, f fate, wf waitingFate) error {
 	var claimed bool
 	var b pgx.Batch
-	b.Queue("BEGIN")
+	b.Queue(begin)
 	b.Queue(w.sql.session)
 	b.Queue("SELECT pg_try_advisory_xact_lock($1)", w.lockKey(l)).QueryRow(func(row pgx.Row) error { return row.Scan(&claimed) })
 	if err := w.conn.SendBatch(ctx, &b).Close(); err != nil {

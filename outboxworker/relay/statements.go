@@ -51,6 +51,7 @@ func sessionSettings(s *Settings) string {
 		{"idle_in_transaction_session_timeout", fmt.Sprint(timeout)},
 		{"statement_timeout", fmt.Sprint(timeout)},
 		{"lock_timeout", fmt.Sprint(timeout / 2)},
+		{"client_connection_check_interval", "2000"},
 		{"tcp_user_timeout", fmt.Sprint(timeout)},
 		{"tcp_keepalives_idle", "2"},
 		{"tcp_keepalives_interval", "2"},

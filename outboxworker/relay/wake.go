@@ -26,7 +26,7 @@ const (
 // mayArm tells whether it is time to ask for notifications: there is somebody to hear
 // them, nobody has asked yet, and no worker, here or elsewhere, has had work.
 func (w *worker) mayArm(round progress) bool {
-	return w.relay.listening.Load() && !round.armed && !round.busy &&
+	return w.relay.listening.Load() && round.looked && !round.armed && !round.busy &&
 		time.Since(time.Unix(0, w.relay.worked.Load())) > restAfter
 }
 
@@ -37,6 +37,8 @@ func (w *worker) arm(ctx context.Context, on bool) error {
 		value = 1
 	}
 	name := pgx.Identifier{w.settings().Schema, "wake"}.Sanitize()
+	ctx, cancel := context.WithTimeout(ctx, w.settings().LaneTimeout)
+	defer cancel()
 	if _, err := w.conn.Exec(ctx, "SELECT setval($1::text::regclass, $2::bigint)", name, value); err != nil {
 		return fmt.Errorf("asking for notifications: %w", err)
 	}
@@ -62,10 +64,9 @@ func (r *Relay) listen(ctx context.Context) {
 }
 
 func (r *Relay) listenOnce(ctx context.Context) error {
-	config := r.settings.Listen.Copy()
-	conn, err := pgx.ConnectConfig(ctx, config)
+	conn, err := r.connect(ctx, r.settings.Listen)
 	if err != nil {
-		return fmt.Errorf("connecting: %w", err)
+		return err
 	}
 	defer func() {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)

@@ -32,8 +32,9 @@ func (r *Relay) watch(ctx context.Context) {
 	for {
 		if conn == nil || conn.IsClosed() {
 			// a worker logs it if the database is away
-			conn, _ = pgx.ConnectConfig(ctx, r.settings.Database.Copy())
+			conn, _ = r.connect(ctx, r.settings.Database)
 		}
+		r.updateLag()
 		if conn != nil {
 			if err := r.look(ctx, conn, &last, &before); err != nil && ctx.Err() == nil {
 				r.logger.Debug("looking at the outbox", zap.Error(err))

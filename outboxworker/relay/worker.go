@@ -25,6 +25,8 @@ type lane struct {
 	// after the last one.
 	failed int
 	rest   time.Time
+	// skipDue leaves out, once, what waited, because it took all the time of a batch.
+	skipDue bool
 }
 
 // progress is what a batch came to.
@@ -32,6 +34,7 @@ type progress struct {
 	messages int           // that were removed or moved
 	busy     bool          // another worker has the lane
 	again    bool          // the lane must be looked at once more
+	looked   bool          // the lane was looked at
 	armed    bool          // inserts send notifications
 	sleep    time.Duration // how long to leave the receiver alone
 }
@@ -79,21 +82,17 @@ func (w *worker) run(ctx, hard context.Context) {
 
 // session connects and works until ctx is done or the connection fails.
 func (w *worker) session(ctx, hard context.Context) error {
-	conn, err := pgx.ConnectConfig(ctx, w.settings().Database.Copy())
+	conn, err := w.relay.connect(ctx, w.settings().Database)
 	if err != nil {
-		return fmt.Errorf("connecting: %w", err)
+		return err
 	}
 	defer func() {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
 		_ = conn.Close(closing)
 	}()
-	if err := outbox.CheckVersion(ctx, conn, w.settings().Schema); err != nil {
+	if err := w.check(ctx, conn); err != nil {
 		return err
-	}
-	name := pgx.Identifier{w.settings().Schema, "message"}.Sanitize()
-	if err := conn.QueryRow(ctx, "SELECT $1::text::regclass::oid", name).Scan(&w.table); err != nil {
-		return fmt.Errorf("finding the table: %w", err)
 	}
 	w.conn = conn
 	w.forgetMarks()
@@ -101,6 +100,31 @@ func (w *worker) session(ctx, hard context.Context) error {
 	w.relay.connected.Add(1)
 	defer w.relay.connected.Add(-1)
 	return w.loop(ctx, hard)
+}
+
+// connect connects within the time after which a lane is lost.
+func (r *Relay) connect(ctx context.Context, to *pgx.ConnConfig) (*pgx.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.settings.LaneTimeout)
+	defer cancel()
+	conn, err := pgx.ConnectConfig(ctx, to.Copy())
+	if err != nil {
+		return nil, fmt.Errorf("connecting: %w", err)
+	}
+	return conn, nil
+}
+
+// check finds the table, and looks whether its schema is one that the worker knows.
+func (w *worker) check(ctx context.Context, conn *pgx.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, w.settings().LaneTimeout)
+	defer cancel()
+	if err := outbox.CheckVersion(ctx, conn, w.settings().Schema); err != nil {
+		return err
+	}
+	name := pgx.Identifier{w.settings().Schema, "message"}.Sanitize()
+	if err := conn.QueryRow(ctx, "SELECT $1::text::regclass::oid", name).Scan(&w.table); err != nil {
+		return fmt.Errorf("finding the table: %w", err)
+	}
+	return nil
 }
 
 // forgetMarks makes the next looks begin from the start.
@@ -127,7 +151,7 @@ func (w *worker) loop(ctx, hard context.Context) error {
 			continue
 		case round.messages > 0 || round.again:
 			poll = w.settings().PollMin
-			if rounds++; rounds == busyRounds && round.armed {
+			if rounds++; rounds >= busyRounds && round.armed {
 				err = w.arm(hard, false)
 			}
 		default:
@@ -175,6 +199,7 @@ func (w *worker) round(ctx, hard context.Context) (progress, error) {
 		sum.busy = sum.busy || p.busy
 		sum.again = sum.again || p.again
 		sum.armed = sum.armed || p.armed
+		sum.looked = sum.looked || p.looked
 		sum.sleep = max(sum.sleep, p.sleep)
 	}
 	if sum.messages > 0 {
@@ -195,13 +220,12 @@ func (w *worker) once(ctx context.Context, l *lane) (progress, error) {
 }
 
 // failed ends the transaction and lets the lane rest after an error that is not the
-// connection's.
+// connection's. The mark, which did not move on, still holds.
 func (w *worker) failed(ctx context.Context, l *lane, err error) error {
 	w.relay.logger.Error("working on a lane", zap.Int("lane", int(l.number)), zap.Error(err))
 	w.relay.metrics.failed(w.settings().Schema)
 	l.rest = time.Now().Add(reconnect.Wait(l.failed))
 	l.failed++
-	l.mark = mark{}
 	return w.rollback(ctx)
 }
 
@@ -209,8 +233,10 @@ func (w *worker) failed(ctx context.Context, l *lane, err error) error {
 func (w *worker) sweep(ctx context.Context, l *lane) error {
 	var claimed bool
 	var keys []string
+	ctx, cancel := context.WithTimeout(ctx, w.settings().LaneTimeout)
+	defer cancel()
 	var b pgx.Batch
-	b.Queue("BEGIN")
+	b.Queue(begin)
 	b.Queue(w.sql.session)
 	b.Queue("SELECT set_config('outbox.claimed', pg_try_advisory_xact_lock($1)::text, true)::boolean", w.lockKey(l)).
 		QueryRow(func(row pgx.Row) error { return row.Scan(&claimed) })
@@ -240,6 +266,8 @@ func (w *worker) rollback(ctx context.Context) error {
 	if w.conn.PgConn().TxStatus() == 'I' {
 		return nil
 	}
+	ctx, cancel := w.settling(ctx)
+	defer cancel()
 	if _, err := w.conn.Exec(ctx, "ROLLBACK"); err != nil {
 		return errors.Join(errors.New("ending a transaction"), err)
 	}

@@ -18,14 +18,18 @@ FROM (
     SELECT *, row_number() OVER w = $4 OR sum(size) OVER w >= $5 AS last,
            sum(size) OVER w - size AS before
     FROM (
-        SELECT *, octet_length(payload) + COALESCE(pg_column_size(headers), 0) AS size
+        SELECT *, octet_length(payload) + octet_length(topic) + COALESCE(octet_length(key), 0)
+                  + COALESCE(pg_column_size(headers), 0) + 200 AS size
         FROM (
             (SELECT ctid, id, message_id, biz_id, topic, key, type, payload, headers, created_at, deliver_after
              FROM {schema}.message
              WHERE lane = $1 AND id > $2
              ORDER BY lane, id LIMIT $4)
             UNION ALL
-            (SELECT r.* FROM unnest($3::text[]::xid8[]) AS x (xid) CROSS JOIN LATERAL (
+            -- of those that still run nothing can be seen, however much they have written
+            (SELECT r.* FROM unnest($3::text[]::xid8[]) AS any_x (xid)
+             CROSS JOIN LATERAL (SELECT any_x.xid WHERE pg_visible_in_snapshot(any_x.xid, pg_current_snapshot())) AS x (xid)
+             CROSS JOIN LATERAL (
                  SELECT ctid, id, message_id, biz_id, topic, key, type, payload, headers, created_at, deliver_after
                  FROM {schema}.message
                  WHERE txid = x.xid AND lane = $1 AND id <= $2
