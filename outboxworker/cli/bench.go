@@ -50,6 +50,13 @@ func newBench(process Process) *cobra.Command {
 			return measure(command.Context(), process, o, output)
 		},
 	}
+	benchFlags(command, &o, &river, &output)
+	command.AddCommand(newBenchWorker(process))
+	return command
+}
+
+// benchFlags adds the flags; the defaults are those that o has.
+func benchFlags(command *cobra.Command, o *bench.Options, river, output *string) {
 	f := command.Flags()
 	f.StringSliceVar(&o.Scenarios, "scenario", o.Scenarios, "`names` of what is measured, with commas between them: "+strings.Join(bench.Scenarios(), ", ")+" or all")
 	f.StringSliceVar(&o.Sinks, "sink", o.Sinks, "`names` of sinks, with commas between them: "+strings.Join(bench.Sinks(), ", ")+" or all")
@@ -65,10 +72,8 @@ func newBench(process Process) *cobra.Command {
 	f.IntVar(&o.Small, "small", o.Small, "`messages` of the small table of backlog")
 	f.StringVar(&o.Database, "database", "", "`URL` of a PostgreSQL to use; without it a private one is started")
 	f.StringVar(&o.Redis, "redis", "", "`URL` of a Redis to use; without it a private one is started")
-	f.StringVar(&river, "river", "", "`command` that measures River in turns with drain: it is given DATABASE_URL and --num-total-jobs, as go -C tools/riverbench run .")
-	f.StringVar(&output, "output", "table", "`form` of the output: table or json")
-	command.AddCommand(newBenchWorker(process))
-	return command
+	f.StringVar(river, "river", "", "`command` that measures River in turns with drain: it is given DATABASE_URL and --num-total-jobs, as go -C tools/riverbench run .")
+	f.StringVar(output, "output", "table", "`form` of the output: table or json")
 }
 
 // measure measures and shows what there is, also after an error.

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -55,6 +57,10 @@ func (d *Database) check(p *problems) {
 	}
 }
 
+// dialer finds out within ten seconds that nobody is there any more, as after a failover
+// that tells nobody.
+var dialer = net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 2 * time.Second, Interval: 2 * time.Second, Count: 4}}
+
 // ConnConfig returns how to connect to the database.
 func (d *Database) ConnConfig() (*pgx.ConnConfig, error) { return d.connConfig(d.URL) }
 
@@ -81,6 +87,7 @@ func (d *Database) connConfig(url Secret) (*pgx.ConnConfig, error) {
 	if c.RuntimeParams["application_name"] == "" {
 		c.RuntimeParams["application_name"] = "outboxworker"
 	}
+	c.DialFunc = dialer.DialContext
 	return c, nil
 }
 

@@ -35,8 +35,9 @@ const (
 	// release is a statement without a snapshot. That of a query stays until the next
 	// statement comes, and would hold back vacuum while the batch is sent.
 	release = "SET LOCAL jit = off"
-	// patience is how long a look from the start may take, which steps over the index
-	// entries of all that was removed while some transaction held back vacuum.
+	// patience is how long a look from the start may take once one took too long: it steps
+	// over the index entries of all that was removed while some transaction held back
+	// vacuum.
 	patience = 5 * time.Minute
 	// margin is how long before the server would end its transaction a worker stops
 	// sending by itself.
@@ -49,7 +50,6 @@ type read struct {
 	seq      int64
 	running  []uint64
 	started  incarnation
-	armed    bool
 	due      bool
 	pending  []pending
 	last     int64
@@ -68,7 +68,7 @@ func (w *worker) batch(ctx context.Context, l *lane) (progress, error) {
 		return progress{}, err
 	}
 	if !r.claimed || !w.trust(l, r) {
-		return progress{busy: !r.claimed, again: r.claimed}, w.rollback(ctx)
+		return progress{busy: !r.claimed, more: r.claimed}, w.rollback(ctx)
 	}
 	if len(r.pending)+len(r.waiting) == 0 {
 		if err := w.rollback(ctx); err != nil {
@@ -76,7 +76,7 @@ func (w *worker) batch(ctx context.Context, l *lane) (progress, error) {
 		}
 		l.mark = r.from.advance(w.proof, r.running, found{})
 		w.relay.observeEmpty(l, r)
-		return progress{armed: r.armed, looked: true}, nil
+		return progress{}, nil
 	}
 	failpoint.Hit("after_read")
 	return w.work(ctx, l, r, began)
@@ -86,7 +86,7 @@ func (w *worker) batch(ctx context.Context, l *lane) (progress, error) {
 func (w *worker) work(ctx context.Context, l *lane, r *read, began time.Time) (progress, error) {
 	done, wait := w.relay.outage.Allow()
 	if done == nil {
-		return progress{sleep: max(wait, w.settings().PollMax)}, w.rollback(ctx)
+		return progress{more: true, sleep: max(wait, w.settings().PollMax)}, w.rollback(ctx)
 	}
 	if !w.relay.outage.Closed() {
 		r.probe()
@@ -104,7 +104,8 @@ func (w *worker) work(ctx context.Context, l *lane, r *read, began time.Time) (p
 		return progress{}, err
 	}
 	w.relay.observe(l, r, f, wf, again, first, began)
-	p.armed, p.looked = r.armed, true
+	// A look that read all there was need not be made again before the scout says so.
+	p.more = p.sleep > 0 || r.last != 0 || r.probing || f.left != 0 || len(r.waiting) > 0 || l.skipDue
 	p.messages = len(f.delivered.ids) + len(f.deferred.ids) + len(f.dead.ids) + len(wf.delivered) + len(wf.resumed) + len(wf.dead.ids)
 	return p, nil
 }
@@ -151,7 +152,7 @@ func (w *worker) read(ctx context.Context, l *lane, now time.Time) (*read, error
 	var b pgx.Batch
 	b.Queue(begin)
 	b.Queue(w.sql.session)
-	if r.from.low == 0 {
+	if r.from.low == 0 && l.patient {
 		timeout = patience
 		b.Queue(fmt.Sprintf("SET LOCAL statement_timeout = %d", timeout.Milliseconds()))
 	}
@@ -159,7 +160,7 @@ func (w *worker) read(ctx context.Context, l *lane, now time.Time) (*read, error
 	defer cancel()
 	b.Queue(w.sql.claim, w.lockKey(l), l.number).QueryRow(func(row pgx.Row) error {
 		var snapshot string
-		if err := row.Scan(&r.claimed, &r.seq, &snapshot, &r.started.started, &r.started.backend, &r.armed, &r.due); err != nil {
+		if err := row.Scan(&r.claimed, &r.seq, &snapshot, &r.started.started, &r.started.backend, &r.due); err != nil {
 			return err
 		}
 		var err error

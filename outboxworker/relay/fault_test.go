@@ -261,7 +261,7 @@ func TestAMessageThatCannotBeMovedIsNotOvertaken(t *testing.T) {
 func TestAWorkerWhoseLanesRestIsIdle(t *testing.T) {
 	f := newFixture(t)
 	p := newProper(f)
-	p.w.relay.listening.Store(true)
+	p.w.relay.scouting.Store(true)
 	for _, l := range p.w.lanes {
 		l.rest = time.Now().Add(time.Hour)
 	}

@@ -64,12 +64,13 @@ func (p *proper) look() string {
 	for _, l := range p.w.lanes {
 		l.sweptAt = time.Now()
 	}
+	p.w.askAll()
 	for again := true; again; {
 		round, err := p.w.round(p.f.Context(), p.f.Context())
 		if err != nil {
 			p.f.Fatal(err)
 		}
-		again = round.again
+		again = round.more && round.sleep == 0 && round.messages == 0
 	}
 	return payloads(p.r, before)
 }

@@ -28,6 +28,7 @@ package relay
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -69,6 +70,9 @@ func (m mark) advance(p proof, running []uint64, f found) mark {
 	}
 	low := min(p.seq, done)
 	if low <= m.low {
+		if done >= m.low { // what the look found of transactions that have ended is gone
+			m.xids = slices.DeleteFunc(slices.Clone(m.xids), func(xid uint64) bool { return !slices.Contains(running, xid) })
+		}
 		return m
 	}
 	next := mark{low: low}

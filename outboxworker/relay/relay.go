@@ -14,7 +14,7 @@
 // statement that reads the batch.
 //
 // batch.go has the protocol, mark.go the low-water mark and its proof, fate.go what
-// becomes of a message.
+// becomes of a message, scout.go how workers learn that there is something to do.
 package relay
 
 import (
@@ -42,8 +42,7 @@ type Relay struct {
 	workers  []*worker
 
 	connected   atomic.Int32
-	listening   atomic.Bool
-	worked      atomic.Int64 // when a worker last had work, in Unix nanoseconds
+	scouting    atomic.Bool  // somebody finds out for resting workers
 	pausedUntil atomic.Int64 // by the receiver's wish, in Unix nanoseconds
 	isAway      atomic.Bool
 	reached     [lanes]atomic.Int64 // the id up to which a lane has been worked on
@@ -91,9 +90,7 @@ func (r *Relay) Run(ctx context.Context) error {
 		running.Go(func() { w.run(ctx, hard) })
 	}
 	var helpers sync.WaitGroup
-	if r.settings.Listen != nil {
-		helpers.Go(func() { r.listen(ctx) })
-	}
+	helpers.Go(func() { r.scout(ctx) })
 	helpers.Go(func() { r.watch(ctx) })
 	running.Wait()
 	helpers.Wait()

@@ -19,16 +19,17 @@ type statements struct {
 	forget, deferral, bury                   string
 	forgetWaiting, retryWaiting, buryWaiting string
 	resume, promote, orphans, state          string
-	session                                  string
+	probe                                    string
+	session, scouting                        string
 }
 
 func newStatements(s *Settings) (*statements, error) {
-	st := &statements{session: sessionSettings(s)}
+	st := &statements{session: sessionSettings(s), scouting: planning()}
 	for name, to := range map[string]*string{
 		"claim": &st.claim, "look": &st.look, "due": &st.due,
 		"forget": &st.forget, "defer": &st.deferral, "bury": &st.bury,
 		"forget_waiting": &st.forgetWaiting, "retry_waiting": &st.retryWaiting, "bury_waiting": &st.buryWaiting,
-		"resume": &st.resume, "promote": &st.promote, "orphans": &st.orphans, "state": &st.state,
+		"resume": &st.resume, "promote": &st.promote, "orphans": &st.orphans, "state": &st.state, "probe": &st.probe,
 	} {
 		text, err := files.ReadFile("sql/" + name + ".sql")
 		if err != nil {
@@ -57,15 +58,17 @@ func sessionSettings(s *Settings) string {
 		{"tcp_keepalives_interval", "2"},
 		{"tcp_keepalives_count", fmt.Sprint(max(1, timeout/2000-1))},
 		{"synchronous_commit", s.SynchronousCommit},
-		{"enable_seqscan", "off"},
-		{"enable_bitmapscan", "off"},
-		{"jit", "off"},
-		{"max_parallel_workers_per_gather", "0"},
-		{"plan_cache_mode", "force_custom_plan"},
 	}
-	calls := make([]string, len(settings))
-	for i, setting := range settings {
-		calls[i] = fmt.Sprintf("set_config('%s', '%s', true)", setting.name, setting.value)
+	calls := planning()
+	for _, setting := range settings {
+		calls += fmt.Sprintf(", set_config('%s', '%s', true)", setting.name, setting.value)
 	}
-	return "SELECT " + strings.Join(calls, ", ")
+	return calls
+}
+
+// planning returns the statement with the planner's settings alone.
+func planning() string {
+	return "SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true), " +
+		"set_config('jit', 'off', true), set_config('max_parallel_workers_per_gather', '0', true), " +
+		"set_config('plan_cache_mode', 'force_custom_plan', true)"
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -27,15 +28,19 @@ type lane struct {
 	rest   time.Time
 	// skipDue leaves out, once, what waited, because it took all the time of a batch.
 	skipDue bool
+	// patient gives looks from the start more time, because one took too long.
+	patient bool
+	// asked tells that there is something to do: the worker and the scout set it.
+	asked atomic.Bool
+	// known is the mark, for the scout.
+	known atomic.Pointer[mark]
 }
 
 // progress is what a batch came to.
 type progress struct {
 	messages int           // that were removed or moved
 	busy     bool          // another worker has the lane
-	again    bool          // the lane must be looked at once more
-	looked   bool          // the lane was looked at
-	armed    bool          // inserts send notifications
+	more     bool          // there may be more to do
 	sleep    time.Duration // how long to leave the receiver alone
 }
 
@@ -50,6 +55,7 @@ type worker struct {
 	proof       proof
 	buffer      []pending
 	wake        chan struct{}
+	idle        atomic.Bool
 }
 
 func (w *worker) settings() *Settings { return &w.relay.settings }
@@ -132,48 +138,63 @@ func (w *worker) forgetMarks() {
 	w.proof = proof{}
 	for _, l := range w.lanes {
 		l.mark = mark{}
+		l.known.Store(nil)
 		l.lookedAt = time.Now()
 	}
 }
 
-// loop goes round the lanes, and sleeps when there is nothing to do.
+// loop works on the lanes in which there is something to do, and rests when there is none.
 func (w *worker) loop(ctx, hard context.Context) error {
 	poll := w.settings().PollMin
-	rounds := 0 // in a row with work
+	w.askAll()
 	for ctx.Err() == nil {
 		round, err := w.round(ctx, hard)
-		if err != nil {
-			return err
-		}
 		switch {
+		case err != nil:
+			return err
 		case round.sleep > 0:
 			sleep(ctx, round.sleep, nil)
 			continue
-		case round.messages > 0 || round.again:
+		case round.messages > 0:
 			poll = w.settings().PollMin
-			if rounds++; rounds >= busyRounds && round.armed {
-				err = w.arm(hard, false)
-			}
-		default:
-			rounds = 0
-			if w.mayArm(round) {
-				err = w.arm(hard, true)
-				break // and look once more before sleeping
-			}
-			reason := sleep(ctx, poll, w.wake)
-			w.relay.metrics.woken(w.settings().Schema, reason)
-			if poll = min(2*poll, w.settings().PollMax); reason == "notify" {
-				poll = w.settings().PollMin
-			}
 		}
-		if err != nil {
-			return err
+		if round.more {
+			continue
 		}
+		poll = min(2*poll, w.settings().PollMax)
+		w.rest(ctx, poll)
 	}
 	return nil
 }
 
-// round works once on each lane.
+// rest waits until the scout says that there is something to do, or a lane that failed has
+// rested. Without a scout, and now and then with one, it looks for itself.
+func (w *worker) rest(ctx context.Context, poll time.Duration) {
+	d := poll
+	if w.relay.scouting.Load() {
+		d = unscouted
+	}
+	for _, l := range w.lanes {
+		if wait := time.Until(l.rest); wait > 0 && l.asked.Load() {
+			d = min(d, wait)
+		}
+	}
+	w.idle.Store(true)
+	reason := sleep(ctx, d, w.wake)
+	w.idle.Store(false)
+	if reason == "poll" {
+		w.askAll()
+	}
+	w.relay.metrics.woken(w.settings().Schema, reason)
+}
+
+func (w *worker) askAll() {
+	for _, l := range w.lanes {
+		l.asked.Store(true)
+	}
+}
+
+// round works once on each lane in which there is something to do.
 func (w *worker) round(ctx, hard context.Context) (progress, error) {
 	var sum progress
 	for _, l := range w.lanes {
@@ -184,26 +205,32 @@ func (w *worker) round(ctx, hard context.Context) (progress, error) {
 			sum.sleep = min(wait, time.Second)
 			return sum, nil
 		}
+		if !l.asked.Swap(false) {
+			continue
+		}
 		p, err := w.once(hard, l)
-		if err != nil {
-			if w.conn.IsClosed() {
-				return sum, err
-			}
+		known := l.mark
+		l.known.Store(&known)
+		switch {
+		case err == nil:
+			l.failed = 0
+		case w.conn.IsClosed():
+			return sum, err
+		default:
+			l.asked.Store(true)
 			if err := w.failed(hard, l, err); err != nil {
 				return sum, err
 			}
-			continue
 		}
-		l.failed = 0
+		if p.busy { // whoever has the lane does its work
+			l.rest = time.Now().Add(w.settings().PollMax)
+		}
+		if p.more {
+			l.asked.Store(true)
+		}
 		sum.messages += p.messages
-		sum.busy = sum.busy || p.busy
-		sum.again = sum.again || p.again
-		sum.armed = sum.armed || p.armed
-		sum.looked = sum.looked || p.looked
+		sum.more = sum.more || p.more
 		sum.sleep = max(sum.sleep, p.sleep)
-	}
-	if sum.messages > 0 {
-		w.relay.worked.Store(time.Now().UnixNano())
 	}
 	return sum, nil
 }
@@ -226,6 +253,7 @@ func (w *worker) failed(ctx context.Context, l *lane, err error) error {
 	w.relay.metrics.failed(w.settings().Schema)
 	l.rest = time.Now().Add(reconnect.Wait(l.failed))
 	l.failed++
+	l.patient = l.patient || transient(err)
 	return w.rollback(ctx)
 }
 

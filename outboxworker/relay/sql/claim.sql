@@ -7,5 +7,4 @@ SELECT set_config('outbox.claimed', pg_try_advisory_xact_lock($1)::text, true)::
        COALESCE(pg_sequence_last_value('{schema}.message_id_seq'), 0),
        pg_current_snapshot()::text,
        pg_postmaster_start_time(), pg_backend_pid(),
-       (SELECT last_value = 1 FROM {schema}.wake),
        EXISTS (SELECT FROM {schema}.deferred WHERE lane = $2 AND due_at <= now())
