@@ -92,7 +92,6 @@ var nonsense = []row{
 	{"headers", `'{"Expect": "100-continue", "Upgrade": "h2c", "webhook-id": "x", "authorization": "x"}'`},
 	{"headers", `jsonb_build_object('x', repeat('y', 60000))`},
 	{"message_id", "'00000000-0000-0000-0000-000000000000'"},
-	{"deliver_after", "'-infinity'"},
 	{"deliver_after", "'4713-01-01 BC'"},
 	{"created_at", "'4713-01-01 BC'"},
 	{"created_at", "'294276-12-31'"},
@@ -144,12 +143,12 @@ func (r templated) sink() string {
 	return fmt.Sprintf("webhook: {url: %q, timeout: 700ms}", "http://"+r.address+"/in/{topic}")
 }
 
-// A message that is due at no time waits for ever, and nothing waits for it.
+// A message that is due in a lifetime waits, and nothing waits for it.
 func TestAMessageThatIsNeverDueStopsNobody(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t, 700*time.Millisecond)
 	y := newSystem(t, r, settings{})
-	y.database.exec("INSERT INTO outbox.message (topic, key, payload, deliver_after) VALUES ('t', 'sound', $1, 'infinity')",
+	y.database.exec("INSERT INTO outbox.message (topic, key, payload, deliver_after) VALUES ('t', 'sound', $1, '9999-01-01')",
 		message{late, 1}.payload())
 	y.producers.enqueueAll([]message{{"sound", 1}, {"sound", 2}})
 	y.start("")

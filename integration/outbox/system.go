@@ -26,7 +26,7 @@ type settings struct {
 	// Of each worker process.
 	lanes       int           // at once; default: 4
 	batch       int           // messages; default: 100
-	laneTimeout time.Duration // default: 3s
+	laneTimeout time.Duration // default: 3.3s
 	retries     int           // default: 12
 	retryBase   time.Duration // default: 100ms
 	retryCap    time.Duration // default: 2s
@@ -43,7 +43,7 @@ func (s *settings) setDefaults(t testing.TB) {
 	orElse(&s.pace, 5*time.Millisecond)
 	orElse(&s.lanes, 4)
 	orElse(&s.batch, 100)
-	orElse(&s.laneTimeout, 3*time.Second)
+	orElse(&s.laneTimeout, 3300*time.Millisecond)
 	orElse(&s.retries, 12)
 	orElse(&s.retryBase, 100*time.Millisecond)
 	orElse(&s.retryCap, 2*time.Second)

@@ -75,7 +75,7 @@ func (d *deliverer) excerpt(body io.Reader) string {
 // the values of headers that the operator set, and the URL's path and query, in which
 // many receivers want a token.
 func redactor(s *Settings, t *target, fixed http.Header) *strings.Replacer {
-	var hidden []string
+	var hidden, short []string
 	for _, secret := range s.Secrets {
 		hidden = append(hidden, secret, strings.TrimPrefix(secret, secretPrefix))
 	}
@@ -84,13 +84,17 @@ func redactor(s *Settings, t *target, fixed http.Header) *strings.Replacer {
 			continue
 		}
 		for _, value := range values {
-			hidden = append(append(hidden, value), strings.Fields(value)...)
+			hidden = append(hidden, strings.Fields(value)...)
+			if value != "" {
+				short = append(short, value)
+			}
 		}
 	}
 	hidden = append(hidden, t.hidden...)
 
-	// A short text would be replaced where it is a part of words.
-	hidden = slices.DeleteFunc(hidden, func(text string) bool { return len(text) < minHidden })
+	// A short part of a path would be replaced where it is a part of words; a header's
+	// value is replaced all the same.
+	hidden = append(slices.DeleteFunc(hidden, func(text string) bool { return len(text) < minHidden }), short...)
 	slices.SortFunc(hidden, func(a, b string) int { return len(b) - len(a) })
 	var pairs []string
 	for _, text := range hidden {

@@ -68,6 +68,8 @@ func parseTarget(address string) (*target, error) {
 func (t *target) hide(parsed *url.URL) {
 	for _, path := range []string{parsed.Path, parsed.RawPath} {
 		t.hidden = append(t.hidden, strings.Split(path, placeholder)...)
+		// a receiver that repeats a token does not repeat the path around it
+		t.hidden = append(t.hidden, strings.Split(path, "/")...)
 	}
 	t.hidden = append(t.hidden, parsed.RawQuery)
 	for _, values := range parsed.Query() {
