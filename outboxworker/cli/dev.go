@@ -42,6 +42,8 @@ func newDev(process Process) *cobra.Command {
 	f := command.Flags()
 	f.Float64Var(&o.Rate, "rate", o.Rate, "`transactions` a second")
 	f.StringVar(&o.Data, "data", "", "`folder` that keeps the databases; without it a temporary one is removed at the end")
+	f.StringVar(&o.PostgresBin, "postgres-bin", "", "`folder` of PostgreSQL's programs; without it they are looked for")
+	f.StringVar(&o.RedisServer, "redis-server", "", "`program` of Redis; without it redis-server or valkey-server is looked for")
 	f.DurationVar(&o.For, "for", 0, "`time` after which dev ends by itself; 0: never")
 	return command
 }

@@ -31,6 +31,9 @@ type Options struct {
 	// Data is the folder that keeps the databases. Default: temporary ones, which are
 	// removed at the end.
 	Data string
+	// PostgresBin is the folder of PostgreSQL's programs, RedisServer the program of
+	// Redis. Defaults: those that are found.
+	PostgresBin, RedisServer string
 	// For is after what time all ends. Default: 0, which means when the context is
 	// done.
 	For time.Duration
@@ -61,7 +64,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err := o.Validate(); err != nil {
 		return fmt.Errorf("reading the options: %w", err)
 	}
-	s, err := start(ctx, o.Data)
+	s, err := start(ctx, &o)
 	defer func() { err = errors.Join(err, s.stop(ctx)) }()
 	if err != nil {
 		return err

@@ -27,18 +27,20 @@ type servers struct {
 
 // start starts both servers, and looks for the second before it starts the first. What
 // it returns is to be stopped also after an error.
-func start(ctx context.Context, data string) (*servers, error) {
+func start(ctx context.Context, o *Options) (*servers, error) {
 	s := new(servers)
-	if _, err := localserver.FindRedis(); err != nil {
-		return s, err
+	if o.RedisServer == "" {
+		if _, err := localserver.FindRedis(); err != nil {
+			return s, err
+		}
 	}
-	var postgres localserver.PostgresOptions
-	redis := localserver.RedisOptions{AppendFsync: "everysec"}
-	if data != "" {
-		if err := os.MkdirAll(data, 0o755); err != nil {
+	postgres := localserver.PostgresOptions{BinDir: o.PostgresBin}
+	redis := localserver.RedisOptions{Binary: o.RedisServer, AppendFsync: "everysec"}
+	if o.Data != "" {
+		if err := os.MkdirAll(o.Data, 0o755); err != nil {
 			return s, fmt.Errorf("making the folder of the databases: %w", err)
 		}
-		postgres.Dir, redis.Dir = filepath.Join(data, "postgres"), filepath.Join(data, "redis")
+		postgres.Dir, redis.Dir = filepath.Join(o.Data, "postgres"), filepath.Join(o.Data, "redis")
 	}
 	var err error
 	if s.postgres, err = localserver.StartPostgres(ctx, postgres); err != nil {

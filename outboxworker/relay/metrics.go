@@ -40,11 +40,13 @@ type Metrics struct {
 	failures     *prometheus.CounterVec
 	reconnects   *prometheus.CounterVec
 	busySeconds  *prometheus.CounterVec
+	gauges       []*prometheus.GaugeVec
 }
 
 // NewMetrics registers the metrics of relays.
 func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 	var all []prometheus.Collector
+	var gauges []*prometheus.GaugeVec
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, append([]string{"outbox"}, labels...))
 		all = append(all, c)
@@ -52,7 +54,7 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 	}
 	gauge := func(name, help string, labels ...string) *prometheus.GaugeVec {
 		g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, append([]string{"outbox"}, labels...))
-		all = append(all, g)
+		all, gauges = append(all, g), append(gauges, g)
 		return g
 	}
 	histogram := func(name, help string, buckets []float64) *prometheus.HistogramVec {
@@ -73,7 +75,7 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 		backlog:      gauge("outbox_backlog_messages", "Pending messages, estimated from their ids."),
 		waiting:      gauge("outbox_deferred_messages", "Messages that wait, by why: retry, parked, delayed. Counted up to 100,000.", "state"),
 		dead:         gauge("outbox_dead_messages", "Dead messages. Counted up to 100,000."),
-		held:         gauge("outbox_held_keys", "Dead messages that hold later ones of their keys."),
+		held:         gauge("outbox_held_keys", "Dead messages that hold later ones of their keys. Counted up to 100,000."),
 		tableBytes:   gauge("outbox_table_bytes", "Size of the table of pending messages with its indexes."),
 		oldestWriter: gauge("outbox_oldest_writer_seconds", "Age of the oldest writing transaction of the server."),
 		workers:      gauge("outbox_workers", "Workers."),
@@ -89,6 +91,7 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 		reconnects:   counter("outbox_reconnects_total", "Times that a worker lost its connection or found none."),
 		busySeconds:  counter("outbox_busy_seconds_total", "Time that workers spent on batches, added up; their saturation is its rate over outbox_workers."),
 	}
+	m.gauges = gauges
 	for _, c := range all {
 		if err := registry.Register(c); err != nil {
 			return nil, fmt.Errorf("registering metrics: %w", err)
@@ -115,6 +118,14 @@ func (m *Metrics) listener(outbox string, on bool) {
 	m.listening.WithLabelValues(outbox).Set(number(on))
 }
 func (m *Metrics) outage(outbox string, on bool) { m.away.WithLabelValues(outbox).Set(number(on)) }
+
+// forget removes what is shown of an outbox that nobody looks at any more. Its counters
+// stay: they go on when it is served again.
+func (m *Metrics) forget(outbox string) {
+	for _, g := range m.gauges {
+		g.DeletePartialMatch(prometheus.Labels{"outbox": outbox})
+	}
+}
 
 func number(on bool) float64 {
 	if on {

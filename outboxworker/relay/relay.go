@@ -94,6 +94,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	helpers.Go(func() { r.watch(ctx) })
 	running.Wait()
 	helpers.Wait()
+	r.metrics.forget(r.settings.Schema)
 	return r.sink.Close()
 }
 

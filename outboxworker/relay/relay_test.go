@@ -372,7 +372,13 @@ func TestStoppingFinishesTheBatch(t *testing.T) {
 	f.enqueue("k", "1", "2", "3")
 	stop := f.start(r)
 	<-sent
+	if f.metric("outbox_workers") == 0 {
+		t.Error("outbox_workers is not shown")
+	}
 	stop()
+	if f.metric("outbox_workers") != 0 {
+		t.Error("outbox_workers is shown of a relay that has stopped")
+	}
 	if got, left := r.texts("k"), f.places(); got != "1 2 3" || left != "0 pending, 0 deferred, 0 dead" {
 		t.Errorf("after a stop: got %q, %s", got, left)
 	}

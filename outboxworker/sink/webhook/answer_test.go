@@ -114,6 +114,20 @@ func TestExcerpts(t *testing.T) {
 
 // A receiver that repeats the request must not bring secrets into errors, which are
 // stored and shown.
+// A receiver that repeats a token repeats neither the path around it nor a header's name.
+func TestPartsOfSecretsInAnswers(t *testing.T) {
+	server := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusNotFound)
+		parts := strings.Split(r.URL.Path, "/")
+		_, _ = w.Write([]byte("no hook " + parts[3] + ", key " + r.Header.Get("X-Api-Key")))
+	})
+	d := open(t, server.URL+"/services/T000/LONGSECRETTOKEN", func(s *Settings) {
+		s.Headers = map[string]string{"X-API-Key": "hunter2"}
+	})
+	got := d.Deliver(t.Context(), message("{}"))
+	assertResult(t, "404", got, sink.Refused, "posting to "+server.URL+": status 404: no hook [redacted], key [redacted]")
+}
+
 func TestSecretsInAnswers(t *testing.T) {
 	users := make(chan string, 1)
 	server := serve(t, func(w http.ResponseWriter, r *http.Request) {
