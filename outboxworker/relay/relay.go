@@ -85,6 +85,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(r.settings.StopTimeout, cancel) })
 	defer stop()
 
+	r.metrics.workers.WithLabelValues(r.settings.Schema).Set(float64(len(r.workers)))
 	var running sync.WaitGroup
 	for _, w := range r.workers {
 		running.Go(func() { w.run(ctx, hard) })

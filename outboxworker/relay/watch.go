@@ -66,7 +66,6 @@ func (r *Relay) look(ctx context.Context, conn *pgx.Conn, last *time.Time, befor
 	m.held.WithLabelValues(outbox).Set(float64(held))
 	m.tableBytes.WithLabelValues(outbox).Set(float64(bytes))
 	m.oldestWriter.WithLabelValues(outbox).Set(oldest)
-	m.workers.WithLabelValues(outbox).Set(float64(len(r.workers)))
 	m.connected.WithLabelValues(outbox).Set(float64(r.connected.Load()))
 
 	now, delivered := time.Now(), r.delivered.Load()
