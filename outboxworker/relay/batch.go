@@ -39,6 +39,8 @@ const (
 	// over the index entries of all that was removed while some transaction held back
 	// vacuum.
 	patience = 5 * time.Minute
+	// lookShare bounds looks from the start to one part in so many of the time.
+	lookShare = 200
 	// margin is how long before the server would end its transaction a worker stops
 	// sending by itself.
 	margin = time.Second
@@ -144,7 +146,7 @@ func (r *read) probe() {
 func (w *worker) read(ctx context.Context, l *lane, now time.Time) (*read, error) {
 	s := w.settings()
 	r := &read{from: l.mark}
-	if r.fullLook = now.Sub(l.lookedAt) >= s.FullLook; r.fullLook {
+	if r.fullLook = now.Sub(l.lookedAt) >= max(s.FullLook, l.lookEvery); r.fullLook {
 		r.from = mark{}
 		l.lookedAt = now
 	}
@@ -176,6 +178,9 @@ func (w *worker) read(ctx context.Context, l *lane, now time.Time) (*read, error
 	b.Queue(release)
 	if err := w.conn.SendBatch(ctx, &b).Close(); err != nil {
 		return nil, fmt.Errorf("reading lane %d: %w", l.number, err)
+	}
+	if r.fullLook {
+		l.lookEvery = time.Since(now) * lookShare
 	}
 	if !r.claimed || !r.due {
 		return r, nil

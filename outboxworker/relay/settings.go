@@ -52,7 +52,7 @@ type Settings struct {
 	// grows while there are none. Defaults: 2ms, 250ms.
 	PollMin, PollMax time.Duration
 	// FullLook is how often a lane is read from its start, to find what a wrong
-	// low-water mark would miss. Default: 1m.
+	// low-water mark would miss; less often where that takes long. Default: 1m.
 	FullLook time.Duration
 	// Retry is how long a refused message waits, and Retries how often it is tried
 	// again before it is dead. Defaults: 1s doubling to 32s, 6.

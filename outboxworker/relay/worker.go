@@ -21,7 +21,9 @@ type lane struct {
 	number   int16
 	mark     mark
 	lookedAt time.Time // the last look from the start
-	sweptAt  time.Time
+	// lookEvery is how far apart such looks are at least, as they take long.
+	lookEvery time.Duration
+	sweptAt   time.Time
 	// failed counts failures in a row, and rest is until when the lane is left alone
 	// after the last one.
 	failed int
