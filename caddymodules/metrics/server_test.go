@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -174,10 +175,15 @@ http://metrics.test:$PORT {
 	return caddy.Load([]byte(config), true)
 }
 
-// do sends a request to http://site.test, or another host in the path.
+// do sends a request to http://site.test, or another host in the path, that must be
+// answered. A connection that the listener of a
+// configuration before accepts at last is dropped by Caddy unserved: it is made again.
 func (g *gateway) do(method, target string, body io.Reader) (*http.Response, string) {
 	g.t.Helper()
 	response, text, err := g.try(method, target, body)
+	for tries := 0; tries < 3 && body == nil && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)); tries++ {
+		response, text, err = g.try(method, target, body)
+	}
 	if err != nil {
 		g.t.Fatalf("%s %s: %v", method, target, err)
 	}
