@@ -3,6 +3,8 @@ package cli
 // logger.go makes the log.
 
 import (
+	"context"
+	"fmt"
 	"io"
 
 	"go.uber.org/zap"
@@ -20,4 +22,15 @@ func newLogger(to io.Writer, format string, level zap.AtomicLevel) *zap.Logger {
 		encoder = zapcore.NewConsoleEncoder(settings)
 	}
 	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(to)), level))
+}
+
+// clientLog takes what the Redis client would write to standard error by itself. What
+// matters of it the relay logs too.
+type clientLog struct{ logger *zap.Logger }
+
+// Printf implements the client's logger.
+func (l clientLog) Printf(_ context.Context, format string, v ...any) {
+	if entry := l.logger.Check(zap.DebugLevel, "redis client"); entry != nil {
+		entry.Write(zap.String("text", fmt.Sprintf(format, v...)))
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
 	"go.uber.org/zap"
 
 	"github.com/weirproxy/weir/outboxworker/cli/supervisor"
@@ -38,6 +39,7 @@ func newWorker(c *config.Config, process Process) (*worker, error) {
 	w := &worker{process: process, format: c.Log.Format, stopWithin: stopTimeout(c), level: zap.NewAtomicLevel()}
 	w.level.SetLevel(c.Log.ZapLevel())
 	w.logger = newLogger(process.Err, c.Log.Format, w.level)
+	redis.SetLogger(clientLog{w.logger})
 	registry := monitor.NewRegistry()
 	var err error
 	if w.metrics, err = relay.NewMetrics(registry); err != nil {
