@@ -14,6 +14,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/weirproxy/weir/internal/problem"
 )
 
 // logError logs err where the server would: as an error if it is the service's fault
@@ -31,10 +33,7 @@ func (x *Exchange) logError(r *http.Request, server *caddyhttp.Server, err, rout
 			message = handlerError.Err.Error()
 		}
 	}
-	level := zapcore.DebugLevel
-	if status >= 500 && !handled {
-		level = zapcore.ErrorLevel
-	}
+	level := logLevel(err, status, handled)
 	if routesErr != nil {
 		level = zapcore.ErrorLevel
 		fields = append(fields, zap.NamedError("handle_errors", routesErr))
@@ -48,6 +47,18 @@ func (x *Exchange) logError(r *http.Request, server *caddyhttp.Server, err, rout
 				zap.Object("request", caddyhttp.LoggableHTTPRequest{Request: &bare}))...)
 		}
 	}
+}
+
+// logLevel is the level for err with the given status. A refusal by a module is what
+// the module is for and no error of the service, and there may be thousands a second:
+// the access log's refused_by and the module's metrics tell of it.
+func logLevel(err error, status int, handled bool) zapcore.Level {
+	var refusal *problem.Refusal
+	refused := errors.As(err, &refusal) && refusal.By != ""
+	if status >= 500 && !handled && !refused {
+		return zapcore.ErrorLevel
+	}
+	return zapcore.DebugLevel
 }
 
 // app stands for Caddy's http app, whose loggers the server uses.
