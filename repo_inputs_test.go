@@ -27,9 +27,26 @@ var outsideInputs = map[string]map[string]string{
 		"rand": "where a schedule begins, and who is drawn from a pool of which only a part is offered: " +
 			"tests check shares over many picks, which must hold for any numbers",
 	},
-	"governance/balance/weights.go":       {"time": synctestFakesIt},
-	"governance/circuit/circuit.go":       {"time": synctestFakesIt},
-	"governance/tracecontext/generate.go": {"rand": "New is Generate, which takes the source as an argument, with the runtime's"},
+	"governance/balance/weights.go":   {"time": synctestFakesIt},
+	"governance/circuit/admission.go": {"time": synctestFakesIt},
+	"governance/circuit/breaker.go":   {"time": synctestFakesIt},
+	"governance/circuit/call.go":      {"time": synctestFakesIt},
+	"governance/circuit/decision.go":  {"time": synctestFakesIt},
+	"governance/circuit/history.go": {
+		"time": synctestFakesIt,
+		"rand": "jitter of the open time: tests check its bounds, which must hold for any numbers",
+	},
+	"governance/circuit/slow.go":                {"time": synctestFakesIt},
+	"governance/circuit/snapshot.go":            {"time": synctestFakesIt},
+	"governance/client/attempt.go":              {"time": synctestFakesIt},
+	"governance/client/list.go":                 {"time": synctestFakesIt},
+	"governance/client/outcome.go":              {"time": synctestFakesIt},
+	"governance/client/retry.go":                {"time": synctestFakesIt},
+	"governance/processhealth/check.go":         {"time": synctestFakesIt},
+	"governance/processhealth/processhealth.go": {"time": synctestFakesIt},
+	"governance/processhealth/readiness.go":     {"time": synctestFakesIt},
+	"governance/processhealth/system_linux.go":  {"time": synctestFakesIt},
+	"governance/tracecontext/generate.go":       {"rand": "New is Generate, which takes the source as an argument, with the runtime's"},
 }
 
 var (

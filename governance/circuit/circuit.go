@@ -1,28 +1,25 @@
 // Package circuit stops calls to somebody who does not answer, and finds out when
 // he does again.
 //
-// sony/gobreaker is the engine: it counts, opens and lets one probe through. Around
-// it stands what it lacks: open times that grow while probes keep failing.
+// sony/gobreaker is the engine: it counts calls in a rolling window, opens, and closes
+// after probes. Around it stands what it lacks:
 //
-// The package depends on sony/gobreaker and the standard library.
+//   - the check before a call reads one word, without a lock, an allocation or the clock;
+//   - a call counts when it ends, however long it took: the engine is asked for
+//     permission and told the outcome back to back, so nothing that is forgotten or
+//     hangs keeps a place in it;
+//   - calls are slow from when they pass a mark, not from when they end, so a stall opens
+//     the breaker before the timeouts come;
+//   - open times that double, wait for a Retry-After, or end with a health check;
+//   - probes that are given up after a while, and traffic that grows back after them;
+//   - a limit of calls at a time, what an operator decides, and a dry run;
+//   - a History that breakers with other settings go on with, as after a reload.
+//
+// The package depends on sony/gobreaker, on internal/backoff, which needs nothing else, and
+// on the standard library.
 package circuit
 
-import (
-	"errors"
-	"sync"
-	"time"
-
-	"github.com/sony/gobreaker/v2"
-)
-
-// Settings are what a breaker can be told.
-type Settings struct {
-	// Failures is how many failures in a row open the breaker. Default: 1.
-	Failures int
-	// OpenFor is how long the breaker stays open after it opened for the nth time
-	// in a row, from 0 on. Required.
-	OpenFor func(n int) time.Duration
-}
+import "time"
 
 // Outcome is how a call ended, as far as the breaker is concerned.
 type Outcome uint8
@@ -35,88 +32,70 @@ const (
 	Failure
 )
 
-var (
-	errFailure = errors.New("failure")
-	errNeutral = errors.New("neutral")
+// State is what a breaker is in.
+type State uint8
+
+const (
+	// Closed lets calls in.
+	Closed State = iota
+	// HalfOpen lets some in, to find out whether they succeed.
+	HalfOpen
+	// Open lets none in.
+	Open
 )
 
-// Breaker is closed at first: calls pass. After enough failures it is open and none
-// do; after a while it is half-open and one does, which closes it or opens it again.
-// Its methods may be called concurrently.
-type Breaker struct {
-	settings Settings
-	engine   *gobreaker.TwoStepCircuitBreaker[struct{}]
+// String returns closed, half_open or open.
+func (s State) String() string { return [...]string{"closed", "half_open", "open"}[s] }
 
-	mu     sync.Mutex
-	opened int // how often in a row
-	until  time.Time
-	turn   int // how often it opened or closed; what began before says nothing new
-}
+// Reason is why a call is refused, as in metrics and placeholders.
+type Reason string
 
-// New returns a closed breaker.
-func New(settings Settings) *Breaker {
-	failures := uint32(max(settings.Failures, 1))
-	return &Breaker{
-		settings: settings,
-		engine: gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
-			MaxRequests: 1,
-			// its open time cannot change: the breaker's own is waited for first
-			Timeout:     time.Nanosecond,
-			ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= failures },
-			IsExcluded:  func(err error) bool { return errors.Is(err, errNeutral) },
-		}),
-	}
-}
+const (
+	ReasonOpen          Reason = "open"
+	ReasonHalfOpen      Reason = "half_open"      // all probes are under way
+	ReasonRecovering    Reason = "recovering"     // traffic grows back
+	ReasonMaxConcurrent Reason = "max_concurrent" // semaphore isolation
+	ReasonForced        Reason = "forced_open"    // by an operator
+)
 
-// Allow asks for a call. If it may be made, done must be called when it is over,
-// with how it ended. If not, done is nil and wait is for how long to leave it; 0
-// while a probe is under way.
-func (b *Breaker) Allow() (done func(Outcome), wait time.Duration) {
-	if wait := b.Open(); wait > 0 {
-		return nil, wait
-	}
-	b.mu.Lock()
-	turn := b.turn
-	b.mu.Unlock()
-	finish, err := b.engine.Allow()
-	if err != nil {
-		return nil, 0
-	}
-	return func(o Outcome) { b.finish(finish, o, turn) }, 0
-}
+var reasons = [...]Reason{ReasonOpen, ReasonHalfOpen, ReasonRecovering, ReasonMaxConcurrent, ReasonForced}
 
-// finish reports to the engine under the lock, so that the open time is known
-// before anybody sees that the engine's has passed.
-func (b *Breaker) finish(done func(error), o Outcome, turn int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	switch o {
-	case Success:
-		done(nil)
-		if b.opened > 0 && turn == b.turn && b.engine.State() == gobreaker.StateClosed {
-			b.opened, b.until = 0, time.Time{}
-			b.turn++
+func (r Reason) index() int {
+	for i, other := range reasons {
+		if r == other {
+			return i
 		}
-	case Failure:
-		done(errFailure)
-		// calls that were under way when it opened fail too, and must not open it for longer
-		if turn == b.turn && b.engine.State() != gobreaker.StateClosed {
-			b.until = time.Now().Add(b.settings.OpenFor(b.opened))
-			b.opened++
-			b.turn++
-		}
-	default:
-		done(errNeutral)
 	}
+	return 0
 }
 
-// Open returns for how long no call is allowed; 0 if one may be, or if it is
-// closed.
-func (b *Breaker) Open() time.Duration {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return max(0, time.Until(b.until))
+// Refusal is a call that may not be made.
+type Refusal struct {
+	Reason Reason
+	// RetryAfter is when it may be worth trying again: what is left of the open time, at least a second.
+	RetryAfter time.Duration
 }
 
-// Closed reports whether all calls are allowed.
-func (b *Breaker) Closed() bool { return b.engine.State() == gobreaker.StateClosed }
+// Why a breaker changed its state.
+const (
+	WhyConsecutive    = "consecutive"       // opened: failures in a row
+	WhyFailureRatio   = "failure_ratio"     // opened
+	WhySlowRatio      = "slow_ratio"        // opened
+	WhyProbeFailed    = "probe_failed"      // opened again
+	WhyProbeTimeout   = "probe_timeout"     // opened again
+	WhyOpenFor        = "open_for"          // half-open: its open time is over
+	WhyHealthCheck    = "health_check"      // half-open before that
+	WhyAttempt        = "attempt_succeeded" // half-open before that: a call of Attempt went well
+	WhyProbeSucceeded = "probes_succeeded"  // closed
+	WhyOperator       = "operator"          // a decision began or ended
+)
+
+// Change is a change of state.
+type Change struct {
+	From, To State
+	// Why is one of the constants above.
+	Why string
+	At  time.Time
+	// OpenFor is how long it stays open; 0 unless To is Open, and for an operator's decision without an end.
+	OpenFor time.Duration
+}

@@ -86,11 +86,12 @@ func (w *worker) batch(ctx context.Context, l *lane) (progress, error) {
 
 // work sends what was read and settles it.
 func (w *worker) work(ctx context.Context, l *lane, r *read, began time.Time) (progress, error) {
-	done, wait := w.relay.outage.Allow()
-	if done == nil {
-		return progress{more: true, sleep: max(wait, w.settings().PollMax)}, w.rollback(ctx)
+	call, refusal := w.relay.outage.Enter()
+	state, open := w.relay.outage.State()
+	if refusal != nil {
+		return progress{more: true, sleep: max(open, w.settings().PollMax)}, w.rollback(ctx)
 	}
-	if !w.relay.outage.Closed() {
+	if state != circuit.Closed {
 		r.probe()
 	}
 	sendCtx, cancel := context.WithDeadline(ctx, began.Add(w.settings().LaneTimeout-margin))
@@ -99,7 +100,7 @@ func (w *worker) work(ctx context.Context, l *lane, r *read, began time.Time) (p
 	failpoint.Hit("after_publish")
 
 	p, outcome := w.relay.learn(again, first, sendCtx.Err() != nil)
-	done(outcome)
+	call.End(outcome, 0)
 	f := w.settings().judge(r.pending, first)
 	wf := w.settings().judgeWaiting(r.waiting, again)
 	if err := w.settle(ctx, l, r, f, wf); err != nil {

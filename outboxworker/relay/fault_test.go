@@ -192,7 +192,7 @@ func TestAProbeDoesNotMoveTheMark(t *testing.T) {
 	p.r.set(func(*sink.Message) sink.Result { return sink.Result{Outcome: sink.Unreachable, Err: errNo} })
 	p.look()
 	p.r.set(nil)
-	f.eventually("true", func() string { return fmt.Sprint(p.w.relay.outage.Open() == 0) })
+	f.eventually("true", func() string { return fmt.Sprint(p.w.relay.pausedFor() == 0) })
 	p.look()
 	f.enqueue("k", "second")
 	f.eventually("0 pending, 0 deferred, 0 dead", func() string { p.look(); return f.places() })

@@ -64,7 +64,7 @@ func New(settings Settings, to sink.Sink, metrics *Metrics, logger *zap.Logger) 
 		sink:     to,
 		logger:   logger.With(zap.String("outbox", settings.Schema)),
 		metrics:  metrics,
-		outage:   circuit.New(circuit.Settings{OpenFor: settings.Outage.Wait}),
+		outage:   circuit.New(circuit.NewHistory(), outageSettings(&settings), nil),
 	}
 	for i := range settings.Workers {
 		w := &worker{relay: r, sql: sql, wake: make(chan struct{}, 1)}
@@ -74,6 +74,17 @@ func New(settings Settings, to sink.Sink, metrics *Metrics, logger *zap.Logger) 
 		r.workers = append(r.workers, w)
 	}
 	return r, nil
+}
+
+// outageSettings has the breaker open when once nobody answers, and one worker at a time
+// find out whether somebody does again. He gives up by himself before his lane is taken
+// away.
+func outageSettings(s *Settings) circuit.Settings {
+	b := circuit.DefaultSettings()
+	b.Consecutive, b.FailureRatio = 1, 0
+	b.OpenFor, b.OpenForMax, b.RecoverOver = s.Outage.Base, s.Outage.Cap, 0
+	b.Probes, b.ProbeTimeout = 1, s.LaneTimeout
+	return b
 }
 
 // Run delivers until ctx is done; then batches under way are finished or given up within
@@ -124,7 +135,8 @@ func (r *Relay) Status() Status {
 
 // pausedFor is for how long nothing may be sent.
 func (r *Relay) pausedFor() time.Duration {
-	return max(0, time.Until(time.Unix(0, r.pausedUntil.Load())), r.outage.Open())
+	_, open := r.outage.State()
+	return max(0, time.Until(time.Unix(0, r.pausedUntil.Load())), open)
 }
 
 // throttle leaves the receiver alone for a while.

@@ -1,0 +1,151 @@
+package circuit
+
+// breaker.go holds the breaker that callers ask.
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// leastShare is the share of its traffic that a breaker lets in just after closing,
+	// and leastEvery how often one call is let in however small that is.
+	leastShare = 0.1
+	leastEvery = time.Second / 2
+	// leastRetryAfter is what a refusal says when no time is known, or a shorter one.
+	leastRetryAfter = time.Second
+	// forcedRetryAfter is what it says when an operator has set no end.
+	forcedRetryAfter = 30 * time.Second
+)
+
+var serials atomic.Uint64
+
+// Breaker is closed at first: calls pass. Its methods may be called concurrently.
+type Breaker struct {
+	history  *History
+	settings Settings
+	changed  func(Change)
+	serial   uint64
+}
+
+// New returns a breaker over history; settings must be valid. changed, if not nil, is called with
+// each change of state, in order, never under a lock of the breaker. It runs on the
+// goroutine of whoever's call changed the state, so it should return soon. The
+// one of the newest breaker that has been called is told.
+//
+// A breaker that is never called changes nothing for the others of its history.
+func New(h *History, s Settings, changed func(Change)) *Breaker {
+	b := &Breaker{history: h, settings: s, changed: changed, serial: serials.Add(1)}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.serial == 0 {
+		h.tell = changed // an operator may decide before the first call
+	}
+	return b
+}
+
+// Enter asks for a call. If it may be made, refusal is nil and the call must be ended.
+// In a dry run both are returned, and the call does not count.
+func (b *Breaker) Enter() (call Call, refusal *Refusal) {
+	s := b.history.standing.Load()
+	if !s.clear || s.serial < b.serial {
+		return b.history.enter(b)
+	}
+	return s.admit()
+}
+
+// Attempt is Enter for callers that have no better choice: it never refuses. A call
+// beyond the probes of a half-open breaker does not count; one into an open
+// breaker, with nobody else left, is a probe before its time: if it goes well, the
+// breaker is half-open and has its first success; if not, nothing changes. Into one that an
+// operator opened, calls do not count.
+func (b *Breaker) Attempt() Call {
+	s := b.history.standing.Load()
+	if !s.clear || s.serial < b.serial {
+		return b.history.attempt(b)
+	}
+	if s.limit > 0 && s.dryRun && b.history.inFlight.Load() >= s.limit {
+		b.history.refuse(true, ReasonMaxConcurrent, leastRetryAfter)
+	}
+	return s.letIn()
+}
+
+// Ready reports whether Enter would let a call in, and takes nothing. Of a breaker that
+// recovers, it does not say which calls are refused: Share does.
+func (b *Breaker) Ready() bool {
+	h := b.history
+	if s := h.standing.Load(); s.clear {
+		return s.limit == 0 || s.dryRun || h.inFlight.Load() < s.limit
+	}
+	h.mu.Lock()
+	defer h.unlock()
+	h.advance(time.Now())
+	switch {
+	case h.settings.DryRun || h.decision.Mode == Disabled:
+		return true
+	case h.visible() == Open:
+		return false
+	case h.visible() == HalfOpen:
+		return h.freeProbe()
+	}
+	return h.settings.MaxConcurrent == 0 || h.inFlight.Load() < int64(h.settings.MaxConcurrent)
+}
+
+// State returns the state, and for how long it is still open: 0 if an operator
+// opened it without an end.
+func (b *Breaker) State() (State, time.Duration) {
+	h := b.history
+	if h.standing.Load().clear {
+		return Closed, 0
+	}
+	h.mu.Lock()
+	defer h.unlock()
+	now := time.Now()
+	h.advance(now)
+	s := h.visible()
+	if until := h.openUntil(); s == Open && !until.IsZero() {
+		return s, max(0, until.Sub(now))
+	}
+	return s, 0
+}
+
+// Share returns the share of its traffic that is to get through at now: 0 while
+// open or half-open, growing while it recovers, and when it next changes by time alone (zero: never).
+// In a dry run everything gets through.
+func (b *Breaker) Share(now time.Time) (share float64, next time.Time) {
+	h := b.history
+	if h.standing.Load().clear {
+		return 1, time.Time{}
+	}
+	h.mu.Lock()
+	defer h.unlock()
+	h.advance(now)
+	switch {
+	case h.settings.DryRun:
+	case h.decision.Mode != Auto:
+		next = h.decision.Until
+	case h.state == Open:
+		next = h.until
+	case h.state == HalfOpen:
+		next = h.earliestDeadline()
+	case !h.recovered:
+		next = now.Add(max(h.settings.RecoverOver/100, time.Millisecond))
+		if end := h.closedAt.Add(h.settings.RecoverOver); end.Before(next) {
+			next = end
+		}
+	}
+	return h.shareNow(now), next
+}
+
+// Healthy tells that an active health check has passed: an open breaker becomes half-open.
+func (b *Breaker) Healthy() {
+	h := b.history
+	if h.standing.Load().clear {
+		return
+	}
+	h.mu.Lock()
+	defer h.unlock()
+	now := time.Now()
+	h.advance(now)
+	h.endOpenTime(now, WhyHealthCheck)
+}
