@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	"github.com/weirproxy/weir/internal/breakerconf"
 	"github.com/weirproxy/weir/internal/caddyarg"
 )
 
@@ -28,6 +29,9 @@ import (
 //		eject_for       <first> [<longest>]
 //		max_ejected     <share>
 //		retry_budget    <share>|off
+//		breaker {
+//			<options of a breaker, see breakerconf.Config>
+//		}
 //	}
 func (p *Policy) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume the policy's name
@@ -91,11 +95,37 @@ func (p *Policy) unmarshalOption(d *caddyfile.Dispenser) (err error) {
 		if share, err = shareOrOff(d); err == nil {
 			p.RetryBudget = &share
 		}
+	case "breaker":
+		err = p.unmarshalBreaker(d)
 	default:
 		err = caddyarg.Unknown(d, "name", "alpha", "floor", "half_life", "slow_start", "failure_status",
-			"eject_after", "eject_for", "max_ejected", "retry_budget")
+			"eject_after", "eject_for", "max_ejected", "retry_budget", "breaker")
 	}
 	return err
+}
+
+// unmarshalBreaker reads the block of a breaker; without one, it has the defaults.
+func (p *Policy) unmarshalBreaker(d *caddyfile.Dispenser) error {
+	if d.NextArg() {
+		return d.Errf("breaker takes no value here, got %q: each upstream has one, named after it", d.Val())
+	}
+	p.Breaker = new(breakerconf.Config)
+	seen := make(map[string]bool)
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		if err := caddyarg.Once(d, seen); err != nil {
+			return err
+		}
+		known, err := p.Breaker.UnmarshalOption(d)
+		switch {
+		case err != nil:
+			return err
+		case d.Val() == "fallback" || d.Val() == "fallback_on_failure":
+			return d.Errf("%s belongs to the breaker of a route: here requests go to other upstreams", d.Val())
+		case !known:
+			return caddyarg.Unknown(d, breakerconf.Options...)
+		}
+	}
+	return p.Breaker.Check(d)
 }
 
 // checkName refuses what looks as if each request could have a pool of its own.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/weirproxy/weir/governance/balance"
 	"github.com/weirproxy/weir/governance/livestate"
+	"github.com/weirproxy/weir/internal/breakerconf"
 )
 
 // acquire takes up the live state of the pool. A pool without a name is named after
@@ -34,13 +35,21 @@ func (p *Policy) acquire(ctx caddy.Context, proxy *reverseproxy.Handler, setting
 // effective is a text of what the settings come to: a default that is spelled out is
 // no other setting. fmt prints maps in order of their keys.
 func (p *Policy) effective(proxy *reverseproxy.Handler, settings balance.Settings) string {
-	var failures []int
-	for status, failure := range p.failures {
-		if failure {
-			failures = append(failures, status)
+	breaker := "no breaker"
+	if settings.Breaker != nil {
+		breaker = fmt.Sprintf("%+v %v", *settings.Breaker, list(p.breakers.failures))
+		settings.Breaker = nil // %+v would print where it is
+	}
+	return fmt.Sprintf("%+v %v %v %x %s", settings, list(&p.failures), p.weights, sha256.Sum256(proxy.DynamicUpstreamsRaw), breaker)
+}
+
+func list(statuses *breakerconf.Statuses) (list []int) {
+	for status, in := range statuses {
+		if in {
+			list = append(list, status)
 		}
 	}
-	return fmt.Sprintf("%+v %v %v %x", settings, failures, p.weights, sha256.Sum256(proxy.DynamicUpstreamsRaw))
+	return list
 }
 
 // place says where the policy stands and what was configured. The configuration of a

@@ -22,6 +22,7 @@ func TestSameSettingsWrittenDifferentlyShareAPool(t *testing.T) {
 		{"{\n name x\n}", "1 1 {\n name x\n}"},
 		{"{\n name x\n}", "{\n name x\n failure_status 504 503 502 500 500\n}"},
 		{"{\n name x\n slow_start 30s\n}", "{\n name x\n slow_start 30s 10%\n}"},
+		{"{\n name x\n breaker\n}", "{\n name x\n breaker {\n window 10s\n min_calls 20\n failure_status 504 503 502 500\n open_for 5s 5m\n}\n}"},
 		{"", "{\n floor 5%\n}"}, // without names both are named after their upstreams
 	} {
 		serve(t, twoSites(t, tc.one, tc.two))
@@ -36,6 +37,9 @@ func TestDifferentSettingsAreRefused(t *testing.T) {
 		{"{\n name x\n alpha 0.2\n}", "{\n name x\n}", []string{`"x" is the name of`, `"alpha":0.2`}},
 		{"1 2 {\n name x\n}", "2 1 {\n name x\n}", []string{`"weights":[1,2]`, `"weights":[2,1]`}},
 		{"{\n name x\n failure_status 5xx\n}", "{\n name x\n}", []string{`"failure_status":[5]`, `"failure_status":[500,502,503,504]`}},
+		{"{\n name x\n breaker\n}", "{\n name x\n}", []string{`"breaker":{}`}},
+		{"{\n name x\n breaker\n}", "{\n name x\n breaker {\n consecutive 7\n}\n}", []string{`"breaker":{"consecutive":7}`}},
+		{"{\n name x\n breaker\n}", "{\n name x\n breaker {\n failure_status 404\n}\n}", []string{`"breaker":{"failure_status":[404]}`}},
 		{"", "{\n floor 7%\n}", []string{`"127.0.0.1:9,127.0.0.1:10" is the name of`, `"floor":0.07`, "another name"}},
 	} {
 		err := load(t, t.TempDir(), twoSites(t, tc.one, tc.two))

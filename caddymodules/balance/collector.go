@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	gobalance "github.com/weirproxy/weir/governance/balance"
+	"github.com/weirproxy/weir/governance/circuit"
 	"github.com/weirproxy/weir/governance/livestate"
 	"github.com/weirproxy/weir/internal/metricset"
 )
@@ -34,14 +35,18 @@ var (
 	inFlightDesc  = desc("upstream_requests_in_flight", "Attempts whose answer is not over; a switched protocol counts until its headers.", "pool", "upstream")
 	ejectedDesc   = desc("upstream_ejected", "1 while the upstream is to be out of the rotation after failures.", "pool", "upstream")
 	firstByteDesc = desc("upstream_first_byte_seconds", "Time from sending a request to an upstream to its answer's headers.", "pool", "upstream")
+	breakerDesc   = desc("upstream_breaker_state", "State of the upstream's circuit breaker: 0 closed, 1 half-open, 2 open.", "pool", "upstream")
+	turnsDesc     = desc("upstream_breaker_changes_total", "Changes of the state of the upstream's circuit breaker.", "pool", "upstream", "to")
+	wouldSkipDesc = desc("upstream_breaker_would_skip_total", "Attempts that the upstream's circuit breaker would have had go elsewhere, were it not in a dry run.", "pool", "upstream")
 	panicDesc     = desc("pool_panic", "1 while ejections are ignored because too many upstreams are ejected.", "pool")
 	retriesDesc   = desc("pool_retries_total", "Second and later attempts for a request.", "pool")
 	deniedDesc    = desc("pool_retries_denied_total", "Retries that the retry budget did not allow.", "pool")
+	limitedDesc   = desc("pool_max_concurrent_refused_total", "Requests refused because no upstream could have another attempt.", "pool")
 	unlistedDesc  = desc("pool_upstreams_unlisted", "Upstreams left out of the metrics because there are too many.", "pool")
 
 	descs = []*prometheus.Desc{
 		attemptsDesc, truncatedDesc, rateDesc, weightDesc, inFlightDesc, ejectedDesc, firstByteDesc,
-		panicDesc, retriesDesc, deniedDesc, unlistedDesc,
+		breakerDesc, turnsDesc, wouldSkipDesc, panicDesc, retriesDesc, deniedDesc, limitedDesc, unlistedDesc,
 	}
 )
 
@@ -64,6 +69,7 @@ func (*collector) Collect(ch chan<- prometheus.Metric) {
 		gauge(ch, panicDesc, one(pool.Panic), pool.Name)
 		counter(ch, retriesDesc, pool.Retries, pool.Name)
 		counter(ch, deniedDesc, pool.RetriesDenied, pool.Name)
+		counter(ch, limitedDesc, pool.MaxConcurrentRefused, pool.Name)
 		listed := min(left, len(pool.Upstreams))
 		left -= listed
 		gauge(ch, unlistedDesc, float64(len(pool.Upstreams)-listed), pool.Name)
@@ -82,11 +88,24 @@ func collectUpstreams(ch chan<- prometheus.Metric, pool string, upstreams []goba
 		gauge(ch, weightDesc, u.EffectiveWeight, pool, u.Address)
 		gauge(ch, inFlightDesc, float64(u.InFlight), pool, u.Address)
 		gauge(ch, ejectedDesc, one(u.State == "ejected"), pool, u.Address)
+		collectBreaker(ch, pool, u)
 		buckets := make(map[float64]uint64, len(gobalance.FirstByteBounds))
 		for b, bound := range gobalance.FirstByteBounds {
 			buckets[bound.Seconds()] = u.FirstByte.Cumulative[b]
 		}
 		ch <- prometheus.MustNewConstHistogram(firstByteDesc, u.FirstByte.Count, u.FirstByte.Sum.Seconds(), buckets, valid([]string{pool, u.Address})...)
+	}
+}
+
+// collectBreaker shows nothing of an upstream that has no breaker.
+func collectBreaker(ch chan<- prometheus.Metric, pool string, u *gobalance.UpstreamSnapshot) {
+	if u.Breaker == nil {
+		return
+	}
+	gauge(ch, breakerDesc, float64(u.BreakerState), pool, u.Address)
+	counter(ch, wouldSkipDesc, u.Breaker.WouldRefuse[circuit.ReasonOpen]+u.Breaker.WouldRefuse[circuit.ReasonForced], pool, u.Address)
+	for state, n := range u.BreakerChanges {
+		counter(ch, turnsDesc, n, pool, u.Address, state)
 	}
 }
 

@@ -16,8 +16,9 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/weirproxy/weir/governance/balance"
+	"github.com/weirproxy/weir/governance/circuit"
 	"github.com/weirproxy/weir/governance/livestate"
-	"github.com/weirproxy/weir/internal/statestore"
+	"github.com/weirproxy/weir/internal/breakerconf"
 )
 
 // kind is the registry's name for what policies keep.
@@ -27,10 +28,15 @@ const kind = "pools"
 type snapshot struct {
 	Name string `json:"name"`
 	balance.Snapshot
+	// Absent replaces the Snapshot's: decisions in the form in which they are made.
+	Absent []absent `json:"absent,omitempty"`
 	// Retries counts second and later attempts, RetriesDenied the requests that
 	// the budget did not allow another one.
 	Retries       uint64 `json:"retries"`
 	RetriesDenied uint64 `json:"retries_denied"`
+	// MaxConcurrentRefused counts requests refused because no upstream could have
+	// another attempt.
+	MaxConcurrentRefused uint64 `json:"max_concurrent_refused"`
 }
 
 // Snapshot implements livestate.View.
@@ -40,12 +46,18 @@ func (p *Policy) snapshot() snapshot {
 	if p.dynamic {
 		p.balancer.Adopt()
 	}
-	return snapshot{
-		Name:          p.Name,
-		Snapshot:      p.balancer.Snapshot(),
-		Retries:       p.live.retried.Load(),
-		RetriesDenied: p.live.denied.Load(),
+	s := snapshot{
+		Name:                 p.Name,
+		Snapshot:             p.balancer.Snapshot(),
+		Retries:              p.live.retried.Load(),
+		RetriesDenied:        p.live.denied.Load(),
+		MaxConcurrentRefused: p.live.limited.Load(),
 	}
+	for _, a := range s.Snapshot.Absent {
+		d := shown(*a.Decision)
+		s.Absent = append(s.Absent, absent{a.Address, &d})
+	}
+	return s
 }
 
 // command is an operator's decision about an upstream. What it does not name stays
@@ -53,8 +65,10 @@ func (p *Policy) snapshot() snapshot {
 type command struct {
 	Drain  *bool           `json:"drain"`
 	Weight json.RawMessage `json:"weight"`
-	// TTL is how long what the command decides holds, as in "5m"; absent means
-	// until it is taken back or, for a weight, the configured one changes.
+	// Breaker is a command about the upstream's breaker, with a ttl of its own.
+	Breaker json.RawMessage `json:"breaker"`
+	// TTL is how long what the command decides of drain and weight holds, as in "5m";
+	// absent means until it is taken back or, for a weight, the configured one changes.
 	TTL string `json:"ttl"`
 }
 
@@ -73,7 +87,7 @@ func (p *Policy) Control(path []string, body []byte) (any, error) {
 	if err := p.live.decide(p, m, body); err != nil {
 		return nil, err
 	}
-	s := p.balancer.Snapshot()
+	s := p.snapshot()
 	for _, u := range s.Upstreams {
 		if u.Address == path[1] {
 			return u, nil
@@ -84,7 +98,7 @@ func (p *Policy) Control(path []string, body []byte) (any, error) {
 			return a, nil
 		}
 	}
-	return balance.AbsentSnapshot{Address: path[1]}, nil
+	return absent{Address: path[1]}, nil
 }
 
 // member returns what there is to decide about at address: a member of the table, or
@@ -108,24 +122,25 @@ func (l *livePool) decide(p *Policy, m balance.Member, body []byte) error {
 	defer l.deciding.Unlock()
 	loadErr := l.load(p)
 	now := time.Now()
-	decision, err := amend(l.Decision(m, now), m, body, now)
+	decided, err := amend(l.Decision(m, now), m, p.breakers.settings, body, now)
 	if err != nil {
 		return fmt.Errorf("%w: %w", livestate.ErrInvalid, err)
 	}
-	l.Decide(m.Address, decision)
+	l.Decide(m.Address, decided)
 	if loadErr != nil {
 		// what was stored about it must not come back when storage does
 		l.decided[m.Address] = true
 	}
-	p.logger.Info("operator's decision", zap.String("pool", p.Name), zap.String("upstream", m.Address), zap.Any("decision", decision))
+	p.logger.Info("operator's decision", zap.String("pool", p.Name), zap.String("upstream", m.Address), zap.Any("decision", shown(decided)))
 	if err := l.save(p); err != nil {
 		return fmt.Errorf("the decision holds, but not over a restart: %w", err)
 	}
 	return nil
 }
 
-// amend returns d as changed by the JSON command in body.
-func amend(d balance.Decision, m balance.Member, body []byte, now time.Time) (balance.Decision, error) {
+// amend returns d as changed by the JSON command in body. breaker are the configured
+// settings of the upstream's breaker, nil if it has none.
+func amend(d balance.Decision, m balance.Member, breaker *circuit.Settings, body []byte, now time.Time) (balance.Decision, error) {
 	var c command
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.DisallowUnknownFields()
@@ -136,7 +151,12 @@ func amend(d balance.Decision, m balance.Member, body []byte, now time.Time) (ba
 		return d, errors.New("there is something after the object")
 	}
 	if c.Drain == nil && c.Weight == nil {
-		return d, errors.New("neither drain nor weight is given")
+		switch {
+		case c.Breaker == nil:
+			return d, errors.New("neither drain nor weight nor breaker is given")
+		case c.TTL != "":
+			return d, errors.New(`the ttl of a breaker's state stands beside it: {"breaker":{"state":"open","ttl":"5m"}}`)
+		}
 	}
 	var until time.Time
 	if c.TTL != "" {
@@ -168,78 +188,27 @@ func amend(d balance.Decision, m balance.Member, body []byte, now time.Time) (ba
 			}
 		}
 	}
+	if c.Breaker != nil {
+		return amendBreaker(d, breaker, c.Breaker, now)
+	}
 	return d, nil
 }
 
-// save stores the pool's decisions, so that they outlive a restart. If those of
-// before could not be read yet, it tries again first, lest they are lost. The
-// caller holds deciding.
-func (l *livePool) save(p *Policy) error {
-	if err := l.load(p); err != nil {
-		return err
+func amendBreaker(d balance.Decision, configured *circuit.Settings, body []byte, now time.Time) (balance.Decision, error) {
+	if configured == nil {
+		return d, errors.New("the pool's upstreams have no breaker: lb_policy success_weighted { breaker }")
 	}
-	return statestore.Save(p.storage, kind, p.Name, l.Decisions())
-}
-
-// load takes up the decisions that were made before the process started, once. The
-// caller holds deciding.
-func (l *livePool) load(p *Policy) error {
-	if l.restored {
-		return nil
+	var before circuit.Decision
+	if d.Breaker != nil {
+		before = *d.Breaker
 	}
-	var decisions map[string]balance.Decision
-	switch err := statestore.Load(p.storage, kind, p.Name, &decisions); {
-	case errors.Is(err, statestore.ErrBroken):
-		// it will not mend by itself, and must not keep new decisions from being stored
-		p.logger.Error("operator's decisions of before are lost", zap.String("pool", p.Name), zap.Error(err))
-		decisions = nil
-	case err != nil:
-		return err
+	decided, err := breakerconf.Amend(before, *configured, body, now)
+	if err != nil {
+		return d, fmt.Errorf("breaker: %w", err)
 	}
-	for address := range l.decided {
-		delete(decisions, address)
+	d.Breaker = nil
+	if decided != (circuit.Decision{}) {
+		d.Breaker = &decided
 	}
-	l.Restore(decisions, time.Now())
-	l.restored = true
-	return nil
-}
-
-// restore is load for a configuration that begins: one that cannot read what was
-// decided can still serve.
-func (l *livePool) restore(p *Policy) {
-	l.deciding.Lock()
-	defer l.deciding.Unlock()
-	if err := l.load(p); err != nil {
-		p.logger.Warn("operator's decisions of before are not known", zap.String("pool", p.Name), zap.Error(err))
-	}
-}
-
-// dropOld forgets decisions that no longer hold, above all weights that were
-// decided against another configured weight, so that they don't come back should
-// the configuration. It is called when the first request reaches a policy: a
-// configuration that fails to load drops nothing. It does not use the request's
-// time.
-func (l *livePool) dropOld(p *Policy, table *balance.Table) {
-	if len(l.Decisions()) == 0 {
-		return
-	}
-	go func() {
-		l.deciding.Lock()
-		defer l.deciding.Unlock()
-		now, dropped := time.Now(), 0
-		for address, d := range l.Decisions() {
-			m, _ := l.member(table, address)
-			if left := l.Decision(m, now); left != d {
-				l.Decide(address, left)
-				dropped++
-			}
-		}
-		if dropped == 0 {
-			return
-		}
-		p.logger.Info("decisions that hold no longer are dropped", zap.String("pool", p.Name), zap.Int("upstreams", dropped))
-		if err := l.save(p); err != nil {
-			p.logger.Warn("storing operator's decisions", zap.Error(err))
-		}
-	}()
+	return d, nil
 }

@@ -84,6 +84,8 @@ func TestEndedDecisionAboutADepartedUpstreamIsDropped(t *testing.T) {
 			t.Fatalf("decisions are %v, want one", live.Decisions())
 		}
 	}
+	live.deciding.Lock() // until what is left is stored
+	defer live.deciding.Unlock()
 	if live.Decisions()["gone:2"].Drain == nil {
 		t.Error("a decision that holds was dropped")
 	}

@@ -19,6 +19,8 @@ func FuzzUnmarshalCaddyfile(f *testing.F) {
 		"success_weighted {\n\teject_after off\n\teject_for 1s 30s\n\tretry_budget off\n}",
 		"success_weighted {\n\tname {path}\n}",
 		"success_weighted {\n\talpha {\n\t\tx\n\t}\n}",
+		"success_weighted {\n\tbreaker {\n\t\twindow 10s\n\t\tslow_call 2s 80%\n\t\topen_for 5s 5m\n\t\tfailure_status 5xx 429\n\t\tdry_run\n\t}\n}",
+		"success_weighted {\n\tbreaker {\n\t\tconsecutive off\n\t\tfailure_ratio off\n\t}\n\tbreaker x\n}",
 		"success_weighted {\n\teject_for 30s 1s\n\tslow_start -1s 200%\n}",
 	} {
 		f.Add(seed)

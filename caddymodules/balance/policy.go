@@ -21,7 +21,7 @@ import (
 
 	"github.com/weirproxy/weir/governance/balance"
 	"github.com/weirproxy/weir/governance/livestate"
-	"github.com/weirproxy/weir/internal/exchange"
+	"github.com/weirproxy/weir/internal/breakerconf"
 	"github.com/weirproxy/weir/internal/metricset"
 )
 
@@ -98,14 +98,21 @@ type Policy struct {
 	// do not ask for. Default: 0.2.
 	RetryBudget *float64 `json:"retry_budget,omitempty"`
 
+	// Breaker gives each upstream a circuit breaker, beside ejections: an upstream whose
+	// breaker is open is out of the rotation, within max_ejected. Its max_concurrent
+	// bounds the attempts at an upstream that wait for an answer, and its
+	// failure_status is by default that of the policy. Default: no breakers.
+	Breaker *breakerconf.Config `json:"breaker,omitempty"`
+
 	logger   *zap.Logger
 	storage  certmagic.Storage
-	failures [600]bool
+	failures breakerconf.Statuses
 	retries  bool // whether the proxy retries at all
 	handles  bool // whether answers go to other handlers first
 	dynamic  bool
 	weights  map[string]float64 // of the static upstreams, by address
 	source   func() memberSource
+	breakers breakers
 	handle   *livestate.Handle
 	live     *livePool
 	balancer *balance.Balancer
@@ -119,6 +126,9 @@ type livePool struct {
 	*balance.Pool
 	retried atomic.Uint64
 	denied  atomic.Uint64
+	limited atomic.Uint64 // requests refused for max_concurrent
+
+	dryRunLogged atomic.Int64 // when, in nanoseconds of Unix time
 
 	deciding sync.Mutex      // held while decisions are read, changed and stored
 	restored bool            // whether those of before are known
@@ -160,6 +170,9 @@ func (p *Policy) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("lb_policy success_weighted: %w", err)
 	}
 	p.balancer = balance.NewBalancer(p.live.Pool, settings)
+	if err := p.watchBreakers(ctx); err != nil {
+		return err
+	}
 	if p.dynamic {
 		p.balancer.Adopt()
 	} else if len(proxy.Upstreams) > 0 {
@@ -218,6 +231,10 @@ func (p *Policy) settings() (balance.Settings, error) {
 		default:
 			return s, fmt.Errorf("failure_status: %d is no status", status)
 		}
+	}
+	var err error
+	if s.Breaker, err = p.breakerSettings(); err != nil {
+		return s, err
 	}
 	return s, s.Validate()
 }
@@ -295,57 +312,6 @@ func (p *Policy) Cleanup() error {
 		return p.owned.Cleanup()
 	}
 	return nil
-}
-
-// Select returns the upstream for the next attempt, or nil if there is none or
-// the retry budget is used up.
-func (p *Policy) Select(pool reverseproxy.UpstreamPool, r *http.Request, _ http.ResponseWriter) *reverseproxy.Upstream {
-	if len(pool) == 0 {
-		if p.dynamic {
-			p.balancer.Learn(nil)
-		}
-		exchange.From(r).RefusedBy = "pool " + p.Name
-		return nil
-	}
-	b := p.bind(pool)
-	if !p.retries {
-		return p.pickFirst(b, pool, r)
-	}
-	x := exchange.From(r)
-	if x.AttemptsOf(p) == 0 {
-		return p.pickFirst(b, pool, r)
-	}
-	tried := func(i int) bool { return x.Tried(p, b.table.Member(i).Address) }
-	// The budget is asked first: a pick may take the only place for a probe.
-	if !p.balancer.Retry() {
-		// the proxy may ask again and again until its time is up
-		if by := "retry_budget " + p.Name; x.RefusedBy != by {
-			x.RefusedBy = by
-			p.live.denied.Add(1)
-		}
-		return nil
-	}
-	u := b.pick(pool, tried)
-	if u == nil {
-		p.balancer.Refund()
-		x.RefusedBy = "pool " + p.Name
-		return nil
-	}
-	p.live.retried.Add(1)
-	return u
-}
-
-// pickFirst picks for a request that was not sent to any upstream yet.
-func (p *Policy) pickFirst(b *binding, pool reverseproxy.UpstreamPool, r *http.Request) *reverseproxy.Upstream {
-	u := b.pick(pool, nil)
-	if u == nil {
-		exchange.From(r).RefusedBy = "pool " + p.Name
-		return nil
-	}
-	if p.retries {
-		p.balancer.FirstAttempt()
-	}
-	return u
 }
 
 // Interface guards

@@ -427,6 +427,9 @@ gateway_upstream_ejected{pool="test",upstream=%q} 1
 func TestBadJSONConfiguration(t *testing.T) {
 	for name, policy := range map[string]string{
 		"alpha: 2":                    `"alpha":2`,
+		"breaker: failure_ratio":      `"breaker":{"failure_ratio":2}`,
+		"breaker: failure_status: 99": `"breaker":{"failure_status":[99]}`,
+		"breaker: window":             `"breaker":{"window":1000}`,
 		"floor: -1":                   `"floor":-1`,
 		"2 weights for 1":             `"weights":[1,2]`,
 		"all weights are 0":           `"weights":[0]`,
@@ -531,7 +534,7 @@ func TestDecisionsEnd(t *testing.T) {
 	m := balance.Member{Address: "a", Weight: 1}
 	command := func(d balance.Decision, body string) balance.Decision {
 		t.Helper()
-		d, err := amend(d, m, []byte(body), now)
+		d, err := amend(d, m, nil, []byte(body), now)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -30,8 +30,14 @@ const listenersEnd = 50 * time.Millisecond
 // load makes Caddy run the Caddyfile, with storage of the test's own.
 func load(t *testing.T, storage, caddyfile string) error {
 	t.Helper()
+	return loadWith(t, "", storage, caddyfile)
+}
+
+// loadWith is load with more global options.
+func loadWith(t *testing.T, options, storage, caddyfile string) error {
+	t.Helper()
 	adapted, err := adapttest.Adapt("{\n\tadmin off\n\tpersist_config off\n\tauto_https off\n\tstorage file_system {\n\t\troot " +
-		storage + "\n\t}\n}\n" + caddyfile)
+		storage + "\n\t}\n" + options + "\n}\n" + caddyfile)
 	if err != nil {
 		t.Fatalf("adapting: %v", err)
 	}

@@ -34,8 +34,15 @@ func (o *observer) RoundTrip(req *http.Request) (*http.Response, error) {
 	dial, ok := reverseproxy.GetDialInfo(ctx)
 	// Active health checks come this way too. They know their server and their
 	// upstream like a request, but there are no request variables.
-	if !ok || dial.Upstream == nil || ctx.Value(caddyhttp.VarsCtxKey) == nil {
+	if !ok || dial.Upstream == nil {
 		return o.next.RoundTrip(req)
+	}
+	if ctx.Value(caddyhttp.VarsCtxKey) == nil {
+		res, err := o.next.RoundTrip(req)
+		if err == nil {
+			o.policy.checked(dial.Upstream.String(), res)
+		}
+		return res, err
 	}
 	address := dial.Upstream.String()
 	upstream := o.policy.live.Upstream(address)
@@ -50,6 +57,9 @@ func (o *observer) RoundTrip(req *http.Request) (*http.Response, error) {
 		req = withBody(req, sent)
 	}
 	attempt := o.policy.balancer.Begin(upstream)
+	if attempt.WouldSkip() {
+		o.policy.wouldSkip(address)
+	}
 	returned := false
 	defer func() {
 		if !returned { // a transport that panics is nothing against the upstream
@@ -61,6 +71,9 @@ func (o *observer) RoundTrip(req *http.Request) (*http.Response, error) {
 	returned = true
 	outcome := o.policy.classify(ctx, res, err, sent)
 	x.Outcome = outcome.String()
+	if err == nil && attempt.Guarded() {
+		o.policy.judge(&attempt, res)
+	}
 	attempt.Answered(outcome)
 	if err != nil || res.StatusCode == http.StatusSwitchingProtocols || res.Body == nil || res.Body == http.NoBody {
 		// the body of a 101 is the connection and must stay what it is
@@ -81,7 +94,7 @@ func (o *observer) RoundTrip(req *http.Request) (*http.Response, error) {
 // classify tells how an attempt ended.
 func (p *Policy) classify(ctx context.Context, res *http.Response, err error, sent *requestBody) balance.Outcome {
 	if err == nil {
-		if res.StatusCode < len(p.failures) && res.StatusCode >= 0 && p.failures[res.StatusCode] {
+		if p.failures.Has(res.StatusCode) {
 			return balance.FailedStatus
 		}
 		return balance.Success

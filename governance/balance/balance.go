@@ -21,15 +21,25 @@
 // than a set part of a pool is ejected; the rest is on probation at once. That, and
 // nobody being proven, is called panic.
 //
+// Beside it, an upstream can have a circuit breaker (package circuit): out is who either
+// of the two takes out. When the breaker opens it takes over from the ejection, and its
+// times hold; half-open, the upstream gets its configured share, but no more attempts at
+// a time than the breaker has probes; after closing, its share grows. If every breaker
+// of a pool is open or half-open, all members get their shares as if none were, so that
+// nobody is overrun, and those attempts are probes: the pool recovers with the first
+// answers.
+//
 // A Pool holds what was learnt about upstreams and is shared by all Balancers of
 // its name; a Balancer has settings and is what picks.
 //
-// The package depends on the standard library and on package swrr.
+// The package depends on the standard library and on the packages swrr and circuit.
 package balance
 
 import (
 	"fmt"
 	"time"
+
+	"github.com/weirproxy/weir/governance/circuit"
 )
 
 // Outcome is how an attempt ended.
@@ -95,13 +105,15 @@ type Settings struct {
 	// EjectFor is how long the first ejection lasts; each further one doubles it,
 	// up to EjectForMax. An upstream that stayed in for EjectForMax begins anew.
 	EjectFor, EjectForMax time.Duration
-	// MaxEjected is the largest part of a pool that ejections take out, in [0,1];
-	// at least one upstream stays.
+	// MaxEjected is the largest part of a pool that ejections and breakers take out, in
+	// [0,1]; at least one upstream stays.
 	MaxEjected float64
 	// RetryBudget caps retries to this share of first attempts, in (0,1], beyond a
 	// reserve of a hundred and one a second for little traffic. 0 means no
 	// retries, negative means no cap.
 	RetryBudget float64
+	// Breaker, if not nil, are the settings of a circuit breaker for each upstream.
+	Breaker *circuit.Settings
 }
 
 // DefaultSettings returns the settings that are safe for a pool of two and for
@@ -141,6 +153,11 @@ func (s Settings) Validate() error {
 		return fmt.Errorf("max_ejected: %v is not between 0 and 100%%", s.MaxEjected)
 	case !(s.RetryBudget <= 1):
 		return fmt.Errorf("retry_budget: %v is more than 100%%", s.RetryBudget)
+	}
+	if s.Breaker != nil {
+		if err := s.Breaker.Validate(); err != nil {
+			return fmt.Errorf("breaker: %w", err)
+		}
 	}
 	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/weirproxy/weir/governance/circuit"
 )
 
 // absence is how long a member that a source does not tell any more stays in the
@@ -44,6 +46,7 @@ type Balancer struct {
 	pool     *Pool
 	settings Settings
 	table    atomic.Pointer[Table]
+	watch    func(address string, c circuit.Change)
 
 	mu     sync.Mutex // held while the table changes
 	closed bool
@@ -124,11 +127,15 @@ type Attempt struct {
 	start    time.Time
 	outcome  Outcome
 	change   change
+	guard    *guard // nil if it counts for no breaker
 }
 
 // Begin notes that a request is sent to u.
 func (b *Balancer) Begin(u *Upstream) Attempt {
 	u.inFlight.Add(1)
+	if b.settings.Breaker != nil {
+		return Attempt{balancer: b, upstream: u, start: time.Now(), guard: b.guard(u)}
+	}
 	return Attempt{balancer: b, upstream: u, start: time.Now()}
 }
 
@@ -140,6 +147,9 @@ func (a *Attempt) Answered(o Outcome) {
 		a.upstream.firstByte.observe(now.Sub(a.start))
 	}
 	a.outcome = o
+	if a.guard != nil {
+		a.guard.answered(a.upstream, o)
+	}
 	a.change = a.upstream.record(o, a.start, now, &a.balancer.settings)
 	a.balancer.follow(a.change, o.Failure())
 }
@@ -148,9 +158,13 @@ func (a *Attempt) Answered(o Outcome) {
 // recorded as a success was none.
 func (a *Attempt) Truncated() {
 	a.upstream.truncated.Add(1)
-	if a.outcome == Success {
-		a.balancer.follow(a.upstream.truncate(a.change, a.start, time.Now(), &a.balancer.settings), true)
+	if a.outcome != Success {
+		return
 	}
+	if a.guard != nil {
+		a.guard.truncated()
+	}
+	a.balancer.follow(a.upstream.truncate(a.change, a.start, time.Now(), &a.balancer.settings), true)
 }
 
 // End notes that the answer has been passed on, or will not come.

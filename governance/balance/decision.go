@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/weirproxy/weir/governance/circuit"
 )
 
 // Decision is what an operator decided about an upstream.
@@ -14,6 +16,9 @@ type Decision struct {
 	Drain *Drain `json:"drain,omitempty"`
 	// Weight, if not nil, stands for the configured weight.
 	Weight *Weight `json:"weight,omitempty"`
+	// Breaker, if not nil, is about the upstream's circuit breaker. Whoever stores
+	// decisions stores it in a form of its own.
+	Breaker *circuit.Decision `json:"-"`
 }
 
 // Drain is the decision to give an upstream no new requests.
@@ -46,6 +51,12 @@ func (d Decision) at(m *Member, now time.Time) Decision {
 			d.Weight = nil
 		}
 	}
+	if b := d.Breaker; b != nil && b.Mode != circuit.Auto && !holds(b.Until, now) {
+		d.Breaker = nil
+		if b.Thresholds != nil {
+			d.Breaker = &circuit.Decision{Thresholds: b.Thresholds, Configured: b.Configured}
+		}
+	}
 	return d
 }
 
@@ -58,17 +69,24 @@ func (d Decision) until() time.Time {
 	if w := d.Weight; w != nil && !w.Until.IsZero() && (until.IsZero() || w.Until.Before(until)) {
 		until = w.Until
 	}
+	if b := d.Breaker; b != nil && !b.Until.IsZero() && (until.IsZero() || b.Until.Before(until)) {
+		until = b.Until
+	}
 	return until
 }
 
 // Decide sets the decision about an address; one that decides nothing is removed.
 func (p *Pool) Decide(address string, d Decision) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if d.Drain != nil || d.Weight != nil {
+	before := p.decisions[address]
+	if d != (Decision{}) {
 		p.decisions[address] = d
 	} else {
 		delete(p.decisions, address)
+	}
+	p.mu.Unlock()
+	if d.Breaker != before.Breaker {
+		p.decideBreaker(address, d)
 	}
 	p.changes.Add(turn)
 }
@@ -76,13 +94,17 @@ func (p *Pool) Decide(address string, d Decision) {
 // Restore adds decisions that were made before the pool existed, except those
 // that have ended and those about upstreams that were decided about since.
 func (p *Pool) Restore(decisions map[string]Decision, now time.Time) {
+	restored := make(map[string]Decision, len(decisions))
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	for address, d := range decisions {
 		d = d.at(nil, now)
-		if _, decided := p.decisions[address]; !decided && (d.Drain != nil || d.Weight != nil) {
-			p.decisions[address] = d
+		if _, decided := p.decisions[address]; !decided && d != (Decision{}) {
+			p.decisions[address], restored[address] = d, d
 		}
+	}
+	p.mu.Unlock()
+	for address, d := range restored {
+		p.decideBreaker(address, d)
 	}
 	p.changes.Add(turn)
 }

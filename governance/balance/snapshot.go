@@ -2,7 +2,11 @@ package balance
 
 // snapshot.go holds what a balancer shows of itself.
 
-import "time"
+import (
+	"time"
+
+	"github.com/weirproxy/weir/governance/circuit"
+)
 
 // Snapshot is the state of a balancer at one time, for people and for metrics.
 type Snapshot struct {
@@ -13,8 +17,9 @@ type Snapshot struct {
 	// ProvenWeight the sum of the effective weights of those known to be well; 0
 	// if none is. With them all effective weights follow from their factors:
 	//
-	//	in:      weight x max(floor, success rate x ramp)
-	//	probing: floor x min(weight, proven weight)
+	//	in:              weight x max(floor, success rate x ramp)
+	//	half_open:       weight
+	//	probing, others: floor x min(weight, proven weight)
 	//
 	// If none is known to be well, the first holds for all who are not out.
 	Floor        float64 `json:"floor"`
@@ -37,12 +42,13 @@ type AbsentSnapshot struct {
 // UpstreamSnapshot is one upstream with every factor of its weight.
 type UpstreamSnapshot struct {
 	Address string `json:"address"`
-	// State is in, ejected, probing (back from an ejection, not yet proven) or
-	// draining.
+	// State is in, ejected, probing (back from an ejection, not yet proven), open or
+	// half_open (its circuit breaker is), or draining.
 	State string `json:"state"`
 	// Weight is the configured weight, or the operator's.
 	Weight float64 `json:"weight"`
-	// SuccessRate and Ramp are the factors.
+	// SuccessRate and Ramp are the factors; Ramp is slow start, and growth after the
+	// breaker has closed.
 	SuccessRate float64 `json:"success_rate"`
 	Ramp        float64 `json:"ramp"`
 	// EffectiveWeight is what comes of them, and Share its part of the pool's.
@@ -57,10 +63,17 @@ type UpstreamSnapshot struct {
 	// them whose answer broke off after its headers.
 	Attempts  map[string]uint64 `json:"attempts"`
 	Truncated uint64            `json:"truncated"`
-	// Decision is the operator's, as far as it holds.
+	// Decision is the operator's, as far as it holds; what is decided about the breaker
+	// shows there.
 	Decision *Decision `json:"decision,omitempty"`
+	// Breaker is nil if there is none.
+	Breaker *circuit.Snapshot `json:"breaker,omitempty"`
 
-	FirstByte FirstByte `json:"-"`
+	// BreakerState is what the breaker is in, and BreakerChanges counts the changes to
+	// each state.
+	BreakerState   circuit.State     `json:"-"`
+	BreakerChanges map[string]uint64 `json:"-"`
+	FirstByte      FirstByte         `json:"-"`
 }
 
 // Snapshot returns the balancer's state now.
@@ -103,15 +116,18 @@ func (t *Table) snapshot(w *weights, i int, now time.Time) UpstreamSnapshot {
 	for o := range u.attempts {
 		s.Attempts[Outcome(o).String()] = u.attempts[o].Load()
 	}
-	if d := t.balancer.pool.Decision(t.members[i], now); d != (Decision{}) {
+	if d := t.balancer.pool.Decision(t.members[i], now); d.Drain != nil || d.Weight != nil {
 		s.Decision = &d
 	}
+	t.snapshotBreaker(&s, i)
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	s.FailuresInARow = u.inARow
 	switch {
 	case of.drained:
 		s.State = "draining"
+	case of.state != circuit.Closed:
+		s.State = of.state.String()
 	case now.Before(u.ejectedTill):
 		s.State = "ejected"
 		s.EjectedFor = u.ejectedTill.Sub(now).Seconds()
@@ -119,4 +135,17 @@ func (t *Table) snapshot(w *weights, i int, now time.Time) UpstreamSnapshot {
 		s.State = "probing"
 	}
 	return s
+}
+
+func (t *Table) snapshotBreaker(s *UpstreamSnapshot, i int) {
+	if t.breakers == nil {
+		return
+	}
+	shown := t.breakers[i].Snapshot()
+	s.Breaker = &shown
+	s.BreakerState, _ = t.breakers[i].State()
+	s.BreakerChanges = make(map[string]uint64, len(t.upstreams[i].turns))
+	for state := range t.upstreams[i].turns {
+		s.BreakerChanges[circuit.State(state).String()] = t.upstreams[i].turns[state].Load()
+	}
 }

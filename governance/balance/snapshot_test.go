@@ -12,16 +12,20 @@ import (
 // derive computes an effective weight from what a snapshot shows, as its comments
 // say.
 func derive(s *Snapshot, u *UpstreamSnapshot) float64 {
-	out := u.State == "draining" || u.State == "ejected" && u.EffectiveWeight == 0
+	out := u.State == "draining" || (u.State == "ejected" || u.State == "open") && u.EffectiveWeight == 0
 	switch {
 	case out:
 		return 0
+	case u.State == "half_open" && s.ProvenWeight > 0:
+		return u.Weight
 	case u.State != "in" && s.ProvenWeight > 0:
 		return s.Floor * min(u.Weight, s.ProvenWeight)
 	default:
 		return u.Weight * max(s.Floor, u.SuccessRate*u.Ramp)
 	}
 }
+
+func near(a, b float64) bool { return math.Abs(a-b) <= 1e-9 }
 
 func TestEffectiveWeightsFollowFromWhatIsShown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -39,7 +43,7 @@ func TestEffectiveWeightsFollowFromWhatIsShown(t *testing.T) {
 			shown := b.balancer.Snapshot()
 			for i := range shown.Upstreams {
 				u := &shown.Upstreams[i]
-				if want := derive(&shown, u); math.Abs(u.EffectiveWeight-want) > 1e-9 {
+				if want := derive(&shown, u); !near(u.EffectiveWeight, want) {
 					t.Fatalf("effective weight is %v, from what is shown follows %v: %+v in %+v", u.EffectiveWeight, want, u, shown)
 				}
 				states[u.State]++

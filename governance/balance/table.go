@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/weirproxy/weir/governance/circuit"
 	"github.com/weirproxy/weir/governance/swrr"
 )
 
@@ -19,6 +20,7 @@ type Table struct {
 	members   []Member
 	index     map[string]int
 	upstreams []*Upstream
+	breakers  []breaker // nil if the balancer has none
 	scheduler *swrr.Scheduler
 	changes   *atomic.Uint64 // the pool's
 	// seek is 1 + the index of an ejected member that the next request tries, or 0.
@@ -46,6 +48,7 @@ func newTable(b *Balancer, members []Member, old *Table, adopted bool, now time.
 			u.seen.Store(u.clock(now))
 		}
 	}
+	t.breakers = b.breakersOf(t.upstreams, old)
 	w, effective := t.compute(now)
 	t.weights.Store(w)
 	if old != nil {
@@ -147,7 +150,7 @@ func (t *Table) Next() int {
 // the last choice. Ejected members are chosen rather than none.
 func (t *Table) Pick(available, tried func(int) bool) int {
 	w := t.current()
-	usable := func(i int) bool { return available(i) && (tried == nil || !tried(i)) }
+	usable := func(i int) bool { return available(i) && (tried == nil || !tried(i)) && !t.full(w, i) }
 	if i := t.sought(w, usable); i >= 0 {
 		return i
 	}
@@ -171,7 +174,7 @@ func (t *Table) Pick(available, tried func(int) bool) int {
 // rhythm would starve some; drawing by weight keeps the proportions of any part.
 func (t *Table) Draw(available, tried func(int) bool) int {
 	w := t.current()
-	usable := func(i int) bool { return available(i) && (tried == nil || !tried(i)) }
+	usable := func(i int) bool { return available(i) && (tried == nil || !tried(i)) && !t.full(w, i) }
 	if i := t.sought(w, usable); i >= 0 {
 		return i
 	}
@@ -202,6 +205,9 @@ func (t *Table) admit(w *weights, i int) bool {
 	if of.ejected || of.drained || of.base <= 0 {
 		return false
 	}
+	if of.state == circuit.HalfOpen && !w.nobodyProven {
+		return t.breakers[i].Ready() // the attempt takes the place
+	}
 	return !of.unproven || w.nobodyProven || t.upstreams[i].admitProbe(time.Now())
 }
 
@@ -211,7 +217,7 @@ func (t *Table) draw(w *weights, available, tried func(int) bool) int {
 	for {
 		now := time.Now()
 		best, lastResort := t.drawOnce(w, now, available, tried)
-		if best < 0 || !w.of[best].unproven {
+		if best < 0 || !w.of[best].unproven || w.of[best].state == circuit.HalfOpen {
 			return best
 		}
 		// The place for a probe was free when the member was drawn. If another
@@ -229,12 +235,11 @@ func (t *Table) drawOnce(w *weights, now time.Time, available, tried func(int) b
 	bestRank, total := 4, 0.0
 	for i := range w.of {
 		of := &w.of[i]
-		if of.drained || of.base <= 0 || !available(i) {
+		if of.drained || of.base <= 0 || !available(i) || t.full(w, i) {
 			continue
 		}
 		rank := 0
-		probing := of.unproven && !w.nobodyProven && t.upstreams[i].probing(now)
-		if of.ejected || probing {
+		if of.ejected || of.unproven && !w.nobodyProven && t.busy(of, i, now) {
 			rank++
 		}
 		if tried != nil && tried(i) {
@@ -253,6 +258,14 @@ func (t *Table) drawOnce(w *weights, now time.Time, available, tried func(int) b
 		}
 	}
 	return best, bestRank%2 == 1
+}
+
+// busy reports whether a member on probation has all the probes it may have.
+func (t *Table) busy(of *weight, i int, now time.Time) bool {
+	if of.state == circuit.HalfOpen {
+		return !t.breakers[i].Ready()
+	}
+	return t.upstreams[i].probing(now)
 }
 
 // seekRecovered has the next request try an ejected member at once if a failure

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/weirproxy/weir/governance/circuit"
 )
 
 // steadyRate is where a recovering success rate counts as 1: what is left is
@@ -27,6 +29,13 @@ type Upstream struct {
 	attempts  [outcomes]atomic.Uint64
 	truncated atomic.Uint64
 	inFlight  atomic.Int64
+	// breaker is what the upstream's circuit breaker learnt, nil until one is needed;
+	// waiting counts attempts without an answer and turns the changes to each state,
+	// both while there is one.
+	breaker atomic.Pointer[circuit.History]
+	waiting atomic.Int64
+	turns   [3]atomic.Uint64
+
 	firstByte histogram
 	// steady is true while a success changes nothing, so that recording one is a
 	// few atomic operations.
@@ -52,8 +61,9 @@ type Upstream struct {
 	ejectedTill time.Time
 	ejectedFor  time.Duration
 	provenAt    time.Time
-	unproven    bool // ejected, and not yet proven well again
-	holders     int  // tables it is in; guarded by Pool.mu
+	openedAt    time.Time // when the breaker opened last
+	unproven    bool      // ejected, and not yet proven well again
+	holders     int       // tables it is in; guarded by Pool.mu
 	leftAt      time.Time
 }
 
@@ -87,6 +97,7 @@ func (u *Upstream) join(m Member, isNew bool, now time.Time) {
 		u.ejectedTill, u.ejectedFor = time.Time{}, 0
 		u.restartedAt = now
 		u.probeUntil.Store(0)
+		u.breaker.Store(nil)
 		isNew = true
 	}
 	if m.Instance != "" {

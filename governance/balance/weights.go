@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"github.com/weirproxy/weir/governance/circuit"
 )
 
 // weights is what the histories came to at one time.
@@ -18,10 +20,13 @@ type weights struct {
 	// panicking is true if an ejection is ignored because too many members are
 	// ejected already, or if nobody is proven.
 	panicking bool
-	// nobodyProven is true if every member is ejected or on probation.
+	// nobodyProven is true if every member is ejected or on probation, or its breaker
+	// is not closed.
 	nobodyProven bool
+	// allOpen is true if no member's breaker is closed, and at least one is open.
+	allOpen bool
 	// plain is true if the schedule alone decides: no member is ejected or on
-	// probation, and no weight depends on time.
+	// probation, has a limit of attempts at a time, or a weight that depends on time.
 	plain bool
 	// proven is the sum of the effective weights of those who are; 0 if nobody is.
 	proven float64
@@ -32,9 +37,14 @@ type weights struct {
 type weight struct {
 	base, rate, ramp float64
 	effective        float64
-	ejected          bool // and out of the rotation for it
-	unproven         bool
+	ejected          bool // or its breaker is open; and out of the rotation for it
+	unproven         bool // or its breaker is not closed
 	drained          bool
+
+	state  circuit.State // of its breaker; closed in a dry run, and if there is none
+	share  float64       // that the breaker leaves it while traffic grows back; part of ramp
+	limit  int64         // of attempts that wait for an answer; 0 means none
+	dryRun bool
 }
 
 // current returns the weights, computed anew if something happened or enough time
@@ -91,7 +101,7 @@ func (t *Table) compute(now time.Time) (*weights, []float64) {
 		of:      make([]weight, len(t.members)),
 	}
 	var ejected []ejection
-	members, unproven, advanced := 0, 0, 0.0
+	var n census
 	for i, u := range t.upstreams {
 		of := &w.of[i]
 		of.base = t.members[i].Weight
@@ -101,34 +111,64 @@ func (t *Table) compute(now time.Time) (*weights, []float64) {
 			of.base = decision.Weight.Value
 		}
 		w.by(decision.until())
-		counts := of.base > 0 && !of.drained
+		t.weighBreaker(w, i, decision.Breaker, now)
 		u.mu.Lock()
-		of.rate, of.ramp, of.unproven = u.rateAt(now, s), u.rampAt(now, s), u.unproven
-		if counts && now.Before(u.ejectedTill) {
-			ejected = append(ejected, ejection{i, u.ejectedAt, u.ejectedTill})
+		of.rate, of.ramp = u.rateAt(now, s), u.rampAt(now, s)*of.share
+		of.unproven = u.unproven || of.state != circuit.Closed
+		e := ejection{member: i, at: u.ejectedAt, till: u.ejectedTill}
+		out := now.Before(u.ejectedTill) && of.state == circuit.Closed
+		if of.state == circuit.Open {
+			out = true
+			e.at, e.till = u.openedAt, time.Time{} // when it ends is known already
+			e.forced = decision.Breaker != nil && decision.Breaker.Mode == circuit.ForcedOpen
 		}
 		w.by(u.nextChange(now, s))
 		u.mu.Unlock()
-		if counts {
-			members++
-			advanced = max(advanced, of.ramp)
-			if of.unproven {
-				unproven++
+		if of.base > 0 && !of.drained {
+			n.count(of)
+			if out {
+				ejected = append(ejected, e)
 			}
 		}
 	}
-	w.nobodyProven = members > 0 && unproven == members
-	ignored := w.eject(ejected, members, s)
+	w.nobodyProven = n.members > 0 && n.unproven == n.members
+	w.allOpen = n.open > 0 && n.closed == 0
+	ignored := w.eject(ejected, n.members, s)
 	w.panicking = ignored || w.nobodyProven
-	w.plain = w.again.IsZero() && unproven == 0 && len(ejected) == 0
-	return w, w.settle(s, advanced)
+	w.plain = w.again.IsZero() && n.unproven == 0 && n.limited == 0 && len(ejected) == 0
+	return w, w.settle(s, n.advanced)
+}
+
+// census counts the members that are to have traffic.
+type census struct {
+	members, unproven, limited int
+	closed, open               int     // breakers
+	advanced                   float64 // the greatest ramp
+}
+
+func (n *census) count(of *weight) {
+	n.members++
+	n.advanced = max(n.advanced, of.ramp)
+	if of.unproven {
+		n.unproven++
+	}
+	if of.limit > 0 {
+		n.limited++
+	}
+	switch of.state {
+	case circuit.Closed:
+		n.closed++
+	case circuit.Open:
+		n.open++
+	}
 }
 
 // settle computes the effective weights from their factors. When every member is
 // new they are compared with the most advanced one, so that all being new is no
 // different from none being. On probation a member gets the floor's share of what
 // it would have, but not of more than all the others have: a dead upstream must not
-// cost more because it is a heavy one.
+// cost more because it is a heavy one. One whose breaker is half-open costs no more
+// than a few probes each time, and gets its whole share until it has them.
 func (w *weights) settle(s *Settings, advanced float64) []float64 {
 	effective := make([]float64, len(w.of))
 	for i := range w.of {
@@ -136,7 +176,13 @@ func (w *weights) settle(s *Settings, advanced float64) []float64 {
 		if advanced > 0 {
 			of.ramp = min(1, of.ramp/advanced)
 		}
-		if of.drained || of.ejected || of.unproven && !w.nobodyProven {
+		if of.drained || of.ejected {
+			continue
+		}
+		if of.unproven && !w.nobodyProven {
+			if of.state == circuit.HalfOpen {
+				of.effective = of.base
+			}
 			continue
 		}
 		of.effective = of.base * max(s.Floor, of.rate*of.ramp)
@@ -146,7 +192,7 @@ func (w *weights) settle(s *Settings, advanced float64) []float64 {
 	}
 	for i := range w.of {
 		of := &w.of[i]
-		if of.unproven && !of.drained && !of.ejected && !w.nobodyProven {
+		if of.unproven && !of.drained && !of.ejected && of.state != circuit.HalfOpen && !w.nobodyProven {
 			of.effective = s.Floor * min(of.base, w.proven)
 		}
 		effective[i] = of.effective
@@ -154,19 +200,30 @@ func (w *weights) settle(s *Settings, advanced float64) []float64 {
 	return effective
 }
 
-// ejection is a member that is to be out of the rotation for a time.
+// ejection is a member that is to be out of the rotation for a time, because it was
+// ejected or its breaker is open.
 type ejection struct {
 	member   int
 	at, till time.Time
+	forced   bool // an operator opened the breaker
 }
 
-// eject takes out the members ejected first, as many as may be, and reports
-// whether one had to stay.
+// eject takes out the members whom an operator wants out and then those out first, as
+// many as may be, and reports whether one had to stay. If all breakers are open, only
+// the operator's count: the one that would stay would get everybody's traffic.
 func (w *weights) eject(ejected []ejection, members int, s *Settings) (ignored bool) {
-	slices.SortFunc(ejected, func(a, b ejection) int { return a.at.Compare(b.at) })
+	slices.SortFunc(ejected, func(a, b ejection) int {
+		if a.forced != b.forced {
+			if a.forced {
+				return -1
+			}
+			return 1
+		}
+		return a.at.Compare(b.at)
+	})
 	most := min(int(s.MaxEjected*float64(members)), members-1)
 	for n, e := range ejected {
-		if n >= most {
+		if n >= most || w.allOpen && !e.forced {
 			return true
 		}
 		w.of[e.member].ejected = true

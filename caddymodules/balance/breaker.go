@@ -1,0 +1,134 @@
+package balance
+
+// breaker.go holds what the policy adds to the circuit breakers of its upstreams: their
+// settings, what counts for them, and who is told when they open and close.
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/weirproxy/weir/governance/balance"
+	"github.com/weirproxy/weir/governance/circuit"
+	"github.com/weirproxy/weir/internal/breakerconf"
+)
+
+// logEvery is how often at most a pool logs what its breakers would do if they were
+// not in a dry run.
+const logEvery = 10 * time.Second
+
+// breakers is the part of a policy that breakers need.
+type breakers struct {
+	settings *circuit.Settings     // nil if there are none
+	failures *breakerconf.Statuses // that count
+	ctx      caddy.Context
+
+	mu      sync.Mutex
+	heralds map[string]*breakerconf.Herald // of breakers that are not closed
+}
+
+// breakerSettings returns the settings of the upstreams' breakers, or nil.
+func (p *Policy) breakerSettings() (*circuit.Settings, error) {
+	if p.Breaker == nil {
+		return nil, nil
+	}
+	s, err := p.Breaker.Settings()
+	if err != nil {
+		return nil, fmt.Errorf("breaker: %w", err)
+	}
+	p.breakers.settings, p.breakers.failures = &s, &p.failures
+	if len(p.Breaker.FailureStatus) > 0 {
+		if p.breakers.failures, err = p.Breaker.Failures(); err != nil {
+			return nil, fmt.Errorf("breaker: %w", err)
+		}
+	}
+	return &s, nil
+}
+
+// watchBreakers has the log and the subscribers of events told when a breaker opens or
+// closes.
+func (p *Policy) watchBreakers(ctx caddy.Context) error {
+	if p.Breaker == nil {
+		return nil
+	}
+	p.breakers.ctx, p.breakers.heralds = ctx, make(map[string]*breakerconf.Herald)
+	if _, err := p.herald(""); err != nil {
+		return err
+	}
+	p.balancer.Watch(func(address string, c circuit.Change) {
+		p.breakers.mu.Lock()
+		defer p.breakers.mu.Unlock()
+		herald := p.breakers.heralds[address]
+		if herald == nil {
+			var err error
+			if herald, err = p.herald(address); err != nil {
+				p.logger.Error("telling of a breaker", zap.Error(err))
+				return
+			}
+		}
+		p.breakers.heralds[address] = herald
+		if c.To == circuit.Closed { // it may be long until the next time
+			delete(p.breakers.heralds, address)
+		}
+		herald.Changed(c)
+	})
+	return nil
+}
+
+func (p *Policy) herald(address string) (*breakerconf.Herald, error) {
+	return breakerconf.NewHerald(p.breakers.ctx, map[string]string{"pool": p.Name, "upstream": address})
+}
+
+// judge tells the upstream's breaker how an attempt ended that was answered.
+func (p *Policy) judge(attempt *balance.Attempt, res *http.Response) {
+	if p.breakers.failures.Has(res.StatusCode) {
+		attempt.Judge(circuit.Failure, retryAfter(res.Header, time.Now()))
+	} else {
+		attempt.Judge(circuit.Success, 0)
+	}
+}
+
+// retryAfter is for how long an answer asks to be left alone, or 0. RFC 9110, 10.2.3: a
+// number of seconds, or a date.
+func retryAfter(header http.Header, now time.Time) time.Duration {
+	value := header.Get("Retry-After")
+	if value == "" {
+		return 0
+	}
+	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	if date, err := http.ParseTime(value); err == nil {
+		return max(0, date.Sub(now))
+	}
+	return 0
+}
+
+// wouldSkip logs, not too often, that a breaker would have had an upstream skipped if it
+// were not in a dry run.
+func (p *Policy) wouldSkip(address string) {
+	now, last := time.Now().UnixNano(), p.live.dryRunLogged.Load()
+	if now-last < int64(logEvery) || !p.live.dryRunLogged.CompareAndSwap(last, now) {
+		return
+	}
+	p.logger.Info("a breaker would have had an upstream skipped, were it not in a dry run; logged at most once in 10 s",
+		zap.String("pool", p.Name), zap.String("upstream", address))
+}
+
+// checked notes the answer to an active health check of the upstream at address: if
+// it is as it should be, an open breaker probes. Before its first request a policy does
+// not know whether its configuration will ever be the one that runs.
+func (p *Policy) checked(address string, res *http.Response) {
+	if p.Breaker == nil || !p.serving.Load() || res.StatusCode < 200 || res.StatusCode > 299 {
+		return
+	}
+	if u := p.live.Upstream(address); u != nil {
+		p.balancer.Healthy(u)
+	}
+}

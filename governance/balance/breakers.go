@@ -1,0 +1,190 @@
+package balance
+
+// breakers.go holds the circuit breakers of upstreams: how they take upstreams out of
+// the rotation, and how attempts count for them.
+
+import (
+	"time"
+
+	"github.com/weirproxy/weir/governance/circuit"
+)
+
+// breaker is a balancer's breaker for one upstream.
+type breaker struct {
+	*circuit.Breaker
+	history *circuit.History
+}
+
+// Watch has f called with each change of the state of an upstream's breaker. f must not
+// use the balancer. Watch is called before the first Sync.
+func (b *Balancer) Watch(f func(address string, c circuit.Change)) { b.watch = f }
+
+// breakersOf returns the breakers for upstreams, those of old for whom it has them; nil
+// if there are none.
+func (b *Balancer) breakersOf(upstreams []*Upstream, old *Table) []breaker {
+	if b.settings.Breaker == nil {
+		return nil
+	}
+	breakers := make([]breaker, len(upstreams))
+	for i, u := range upstreams {
+		history := b.pool.breakerHistory(u)
+		if j := old.Index(u.Address); j >= 0 && old.breakers[j].history == history {
+			breakers[i] = old.breakers[j]
+			continue
+		}
+		breakers[i] = breaker{
+			circuit.New(history, *b.settings.Breaker, func(c circuit.Change) { b.turned(u, c) }),
+			history,
+		}
+	}
+	return breakers
+}
+
+// breakerHistory returns the history of u's breaker, made when it is first needed.
+func (p *Pool) breakerHistory(u *Upstream) *circuit.History {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	history := u.breaker.Load()
+	if history == nil {
+		history = circuit.NewHistory()
+		if d := p.decisions[u.Address].Breaker; d != nil {
+			history.Decide(*d)
+		}
+		u.breaker.Store(history)
+	}
+	return history
+}
+
+// decideBreaker has the breaker at address follow what was decided. It is called
+// without mu: a decision may change the breaker's state, and whoever is told of that
+// may look at the pool.
+func (p *Pool) decideBreaker(address string, d Decision) {
+	u := p.Upstream(address)
+	if u == nil {
+		return
+	}
+	if history := u.breaker.Load(); history != nil {
+		var decision circuit.Decision
+		if d.Breaker != nil {
+			decision = *d.Breaker
+		}
+		history.Decide(decision)
+	}
+}
+
+// breakerSettings are the settings that hold for a breaker, given what an operator
+// decided about it.
+func (b *Balancer) breakerSettings(d *circuit.Decision) *circuit.Settings {
+	if d != nil && d.Thresholds != nil && d.Configured != nil && *d.Configured == *b.settings.Breaker {
+		return d.Thresholds
+	}
+	return b.settings.Breaker
+}
+
+// turned follows a change of the state of u's breaker.
+func (b *Balancer) turned(u *Upstream, c circuit.Change) {
+	u.turns[c.To].Add(1)
+	decision := b.pool.Decision(Member{Address: u.Address, Advertised: true}, c.At)
+	if !b.breakerSettings(decision.Breaker).DryRun {
+		u.turn(c)
+	}
+	b.pool.changes.Add(turn)
+	if t := b.Table(); t != nil && c.To == circuit.Closed {
+		t.hasten()
+	}
+	if b.watch != nil {
+		b.watch(u.Address, c)
+	}
+}
+
+// turn notes when the breaker opened. While it is not closed, ejections do not count:
+// its times hold. When it closes, its probes have shown more than what was learnt
+// before, and its own growth is caution enough.
+func (u *Upstream) turn(c circuit.Change) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	switch c.To {
+	case circuit.Open:
+		u.openedAt = c.At
+	case circuit.Closed:
+		u.rate, u.inARow, u.unproven = 1, 0, false
+		u.ejectedTill, u.ejectedFor = time.Time{}, 0
+		u.probeUntil.Store(0)
+		u.settle()
+	}
+}
+
+// hasten lets the other breakers probe when the first one closes of a pool in which
+// all were open: what made them all fail may be over, and the first one must not carry
+// everything until the others' open time ends.
+func (t *Table) hasten() {
+	if !t.weights.Load().allOpen {
+		return
+	}
+	for i := range t.breakers {
+		if state, _ := t.breakers[i].State(); state == circuit.Open {
+			t.breakers[i].Healthy()
+		}
+	}
+}
+
+// weighBreaker takes the state of member i's breaker into its weight, unless it does not
+// count: in a dry run, or because it is disabled.
+func (t *Table) weighBreaker(w *weights, i int, d *circuit.Decision, now time.Time) {
+	of := &w.of[i]
+	of.share = 1
+	if t.breakers == nil {
+		return
+	}
+	settings := t.balancer.breakerSettings(d)
+	of.dryRun = settings.DryRun
+	if of.dryRun || d != nil && d.Mode == circuit.Disabled {
+		return
+	}
+	of.limit = int64(settings.MaxConcurrent)
+	var left time.Duration
+	if of.state, left = t.breakers[i].State(); of.state == circuit.Open {
+		w.by(now.Add(max(left, time.Millisecond)))
+	}
+	if of.state == circuit.Closed {
+		var next time.Time
+		of.share, next = t.breakers[i].Share(now)
+		w.by(next)
+	}
+}
+
+// full reports whether a member has as many attempts waiting for an answer as it may.
+func (t *Table) full(w *weights, i int) bool {
+	limit := w.of[i].limit
+	return limit > 0 && t.upstreams[i].waiting.Load() >= limit
+}
+
+// Full reports whether some member cannot have an attempt because of
+// circuit.Settings.MaxConcurrent.
+func (t *Table) Full() bool {
+	w := t.weights.Load()
+	for i := range w.of {
+		if t.full(w, i) {
+			return true
+		}
+	}
+	return false
+}
+
+// breakerOf returns the breaker for u, and whether it is in a dry run; nil if it has
+// none: u may have left the table.
+func (b *Balancer) breakerOf(u *Upstream) (breaker *circuit.Breaker, dryRun bool) {
+	t := b.Table()
+	if i := t.Index(u.Address); i >= 0 && t.upstreams[i] == u && t.breakers != nil {
+		return t.breakers[i].Breaker, t.weights.Load().of[i].dryRun
+	}
+	return nil, false
+}
+
+// Healthy tells that an active health check of an upstream has passed: if its breaker
+// is open, it probes.
+func (b *Balancer) Healthy(u *Upstream) {
+	if breaker, _ := b.breakerOf(u); breaker != nil {
+		breaker.Healthy()
+	}
+}
