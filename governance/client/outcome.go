@@ -1,0 +1,118 @@
+package client
+
+// outcome.go holds how attempts are classified: as in the gateway.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/weirproxy/weir/governance/balance"
+)
+
+// failureStatus returns which statuses count as failures.
+func failureStatus(statuses []int) (failures [600]bool, err error) {
+	if len(statuses) == 0 {
+		statuses = []int{http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout}
+	}
+	for _, status := range statuses {
+		switch {
+		case status >= 1 && status <= 5:
+			for i := status * 100; i < status*100+100; i++ {
+				failures[i] = true
+			}
+		case status >= 100 && status <= 599:
+			failures[status] = true
+		default:
+			return failures, fmt.Errorf("setting FailureStatus: %d is no status", status)
+		}
+	}
+	return failures, nil
+}
+
+// classify tells how an attempt ended.
+func (t *Transport) classify(req *http.Request, res *http.Response, err error, sent *requestBody) balance.Outcome {
+	if err == nil {
+		if res.StatusCode >= 0 && res.StatusCode < len(t.failures) && t.failures[res.StatusCode] {
+			return balance.FailedStatus
+		}
+		return balance.Success
+	}
+	ctx := req.Context()
+	var dial *net.OpError
+	var timeout interface{ Timeout() bool }
+	switch {
+	case errors.Is(err, context.Canceled) || errors.Is(ctx.Err(), context.Canceled):
+		return balance.Canceled
+	case sent != nil && sent.unsendable.Load():
+		return balance.ClientFault
+	case errors.As(err, &dial) && dial.Op == "dial":
+		return balance.Refused
+	case errors.Is(err, context.DeadlineExceeded), expired(ctx), errors.As(err, &timeout) && timeout.Timeout():
+		return balance.TimedOut
+	case malformed(req):
+		return balance.ClientFault
+	default:
+		return balance.Broken
+	}
+}
+
+// retryAfter is for how long an endpoint asks to be left alone (RFC 9110, 10.2.3): the
+// header's value is a number of seconds or a time. It is 0 if it says nothing.
+func retryAfter(value string, now time.Time) time.Duration {
+	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	if until, err := http.ParseTime(value); err == nil {
+		return max(0, until.Sub(now))
+	}
+	return 0
+}
+
+// expired reports whether a request is over, whoever ended it. http.Client ends one
+// by a timer of its own, which may be first to go off.
+func expired(ctx context.Context) bool {
+	if ctx.Err() != nil {
+		return true
+	}
+	deadline, ok := ctx.Deadline()
+	return ok && !time.Now().Before(deadline)
+}
+
+// malformed reports whether req cannot be sent to anybody: net/http's transport then
+// says so without asking the endpoint, in an error like any other.
+func malformed(req *http.Request) bool {
+	if s := req.URL.Scheme; s != "http" && s != "https" || req.Method != "" && !token(req.Method) {
+		return true
+	}
+	if req.Header == nil || req.Body == nil && req.ContentLength != 0 {
+		return true
+	}
+	for _, header := range []http.Header{req.Header, req.Trailer} {
+		for name, values := range header {
+			if !token(name) || slices.ContainsFunc(values, controls) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// token reports whether s is a token (RFC 9110, 5.6.2).
+func token(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+		return !letter && (r >= 0x80 || !strings.ContainsRune("!#$%&'*+-.^_`|~", r))
+	})
+}
+
+// controls reports whether a header's value has what may not be in it (RFC 9110, 5.5).
+func controls(value string) bool {
+	return strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
+}
