@@ -1,5 +1,6 @@
-// Package governance is the Caddy module admin.api.governance: the admin API's
-// view of all live state, and the way to command it.
+// Package governance holds two Caddy modules: admin.api.governance, the admin API's
+// view of all live state and the way to command it, and the app governance, which
+// holds what concerns the whole process: the settings of its health.
 package governance
 
 import (

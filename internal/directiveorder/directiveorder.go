@@ -34,7 +34,12 @@ var Groups = []Group{
 	{
 		Position:   httpcaddyfile.After,
 		Anchor:     "tracing",
-		Directives: []string{"trace_context", "request_metrics"},
+		Directives: []string{"trace_context", "request_metrics", "process_health"},
+	},
+	{
+		Position:   httpcaddyfile.Before,
+		Anchor:     "invoke",
+		Directives: []string{"load_shed", "warm_up", "breaker"},
 	},
 }
 
