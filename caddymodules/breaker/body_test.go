@@ -1,0 +1,138 @@
+package breaker
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+)
+
+func kept(source io.Reader, limit int64) (*keptBody, io.ReadCloser) {
+	return newKeptBody(&watchedBody{ReadCloser: io.NopCloser(source)}, limit)
+}
+
+func TestBodiesAreReadAgain(t *testing.T) {
+	const text = "0123456789"
+	for _, read := range []int64{0, 4, 10} {
+		b, first := kept(strings.NewReader(text), 10)
+		if _, err := io.CopyN(io.Discard, first, read); err != nil {
+			t.Fatal(err)
+		}
+		first.Close()
+		if !b.whole() {
+			t.Fatalf("after %d of 10 bytes it is spilt", read)
+		}
+		again, err := io.ReadAll(b.again())
+		if string(again) != text || err != nil {
+			t.Errorf("after %d bytes it is read again as %q, %v", read, again, err)
+		}
+		if n, err := first.Read(make([]byte, 1)); n != 0 || !errors.Is(err, http.ErrBodyReadAfterClose) {
+			t.Errorf("who read it first gets %d, %v", n, err)
+		}
+	}
+}
+
+func TestLongBodiesAreNotKept(t *testing.T) {
+	b, first := kept(strings.NewReader("0123456789"), 9)
+	got, err := io.ReadAll(first)
+	if string(got) != "0123456789" || err != nil {
+		t.Errorf("it is read as %q, %v", got, err)
+	}
+	if b.whole() || b.kept != nil {
+		t.Error("it is kept")
+	}
+}
+
+// A transport that waits for the client's next bytes does not take them along.
+func TestABodyThatIsBeingRead(t *testing.T) {
+	source, client := io.Pipe()
+	b, first := kept(source, 4)
+	reading := make(chan error)
+	go func() {
+		p := make([]byte, 100)
+		if _, err := io.ReadFull(first, p[:2]); err != nil {
+			reading <- err
+			return
+		}
+		reading <- nil
+		_, err := first.Read(p) // waits
+		reading <- err
+	}()
+	client.Write([]byte("01"))
+	if err := <-reading; err != nil {
+		t.Fatal(err)
+	}
+	second := b.again()
+	go func() {
+		client.Write([]byte("23456789")) // more than is kept, but nobody else will have it
+		client.Close()
+	}()
+	again, err := io.ReadAll(second)
+	if string(again) != "0123456789" || err != nil {
+		t.Errorf("it is read again as %q, %v", again, err)
+	}
+	if err := <-reading; !errors.Is(err, http.ErrBodyReadAfterClose) {
+		t.Errorf("who read it first gets %v", err)
+	}
+}
+
+func FuzzKeptBody(f *testing.F) {
+	f.Add([]byte("hello"), uint8(3), uint8(2), uint8(5))
+	f.Add([]byte{}, uint8(0), uint8(1), uint8(0))
+	f.Fuzz(func(t *testing.T, text []byte, limit, step, reads uint8) {
+		b, first := kept(bytes.NewReader(text), int64(limit))
+		var got []byte
+		p := make([]byte, int(step)+1)
+		for range reads {
+			n, err := first.Read(p)
+			got = append(got, p[:n]...)
+			if err != nil {
+				break
+			}
+		}
+		if !bytes.HasPrefix(text, got) {
+			t.Fatalf("read %q of %q", got, text)
+		}
+		if b.whole() != (len(got) <= int(limit)) {
+			t.Fatalf("of %d bytes, at most %d kept, whole is %v", len(got), limit, b.whole())
+		}
+		if !b.whole() {
+			return
+		}
+		if again, err := io.ReadAll(b.again()); !bytes.Equal(again, text) || err != nil {
+			t.Fatalf("read again: %q, %v, want %q", again, err, text)
+		}
+	})
+}
+
+// Whatever a Caddyfile says, it is refused or makes a handler that can be provisioned.
+func FuzzUnmarshalCaddyfile(f *testing.F) {
+	for _, seed := range []string{
+		"breaker checkout",
+		"breaker a b",
+		"breaker a {\n\twindow 10s\n\tmin_calls 20\n\tfailure_ratio 50%\n\tconsecutive off\n}",
+		"breaker a {\n\tslow_call 2s 80%\n\topen_for 5s 5m\n\tprobes 3\n\tprobe_timeout 10s\n\trecover_over off\n}",
+		"breaker a {\n\tmax_concurrent 100\n\tfailure_status 5xx 429 4\n\tdry_run\n}",
+		"breaker a {\n\tfallback {\n\t\trespond x\n\t}\n\tfallback_on_failure {\n\t\tmax_body 64KiB\n\t\tnon_idempotent\n\t}\n}",
+		"breaker a {\n\twindow 1ns\n\tslow_call 1ns\n\topen_for 1ns\n}",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		h := new(Handler)
+		fallback, err := h.unmarshal(caddyfile.NewTestDispenser(text))
+		if err != nil {
+			return
+		}
+		if fallback != nil {
+			h.FallbackRaw = []byte("{}")
+		}
+		if err := h.check(); err != nil {
+			t.Errorf("%q is accepted, but not provisioned: %v", text, err)
+		}
+	})
+}

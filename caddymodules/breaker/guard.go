@@ -1,0 +1,147 @@
+package breaker
+
+// guard.go takes one request through the breaker.
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/weirproxy/weir/governance/circuit"
+	"github.com/weirproxy/weir/internal/exchange"
+	"github.com/weirproxy/weir/internal/problem"
+)
+
+// guard is one request at the breaker: the call, and the writer that sees how it is
+// answered. All of it is one allocation.
+type guard struct {
+	http.ResponseWriter
+	handler *Handler
+	next    caddyhttp.Handler
+	call    circuit.Call
+	body    watchedBody
+	second  *second // nil if a failure is the client's to see
+
+	status   int // final status that next wrote, 0 if none
+	tunnel   bool
+	hijacked bool
+	unsent   bool // the client took no more
+}
+
+// ServeHTTP implements caddyhttp.Handler.
+func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) error {
+	h := g.handler
+	g.ResponseWriter = w
+	g.tunnel = r.Method == http.MethodConnect
+	if !h.serving.Load() {
+		h.begin()
+	}
+	call, refusal := h.breaker.Enter()
+	g.call = call
+	if refusal != nil {
+		if !h.effective().DryRun {
+			return h.refuse(w, r, refusal)
+		}
+		h.wouldRefuse(refusal.Reason)
+	}
+	if h.FallbackOnFailure != nil && !g.tunnel {
+		return g.passOrFallback(r)
+	}
+	if r.Body != nil && r.Body != http.NoBody {
+		g.body.ReadCloser = r.Body
+		r.Body = &g.body
+	}
+	return g.pass(r)
+}
+
+// pass calls next and notes how the call ended. A panic, above all
+// http.ErrAbortHandler, passes unchanged: hence a flag and no recover.
+func (g *guard) pass(r *http.Request) error {
+	returned := false
+	defer func() {
+		if !returned {
+			g.call.End(g.broken(r), 0)
+		}
+	}()
+	err := g.next.ServeHTTP(g, r)
+	returned = true
+	g.call.End(g.outcome(r, err), g.retryAfter())
+	return err
+}
+
+// outcome tells how a call ended that next returned from.
+func (g *guard) outcome(r *http.Request, err error) circuit.Outcome {
+	failures := g.handler.failures
+	switch {
+	case g.body.failed.Load(): // it is the client's fault, whatever became of it
+		return circuit.Neutral
+	case failures.Has(g.status):
+		return circuit.Failure
+	case g.gone(r):
+		return circuit.Neutral
+	case err == nil:
+		return circuit.Success
+	case refusedInside(r, err) || !failures.Has(statusOf(err)):
+		return circuit.Neutral
+	default:
+		return circuit.Failure
+	}
+}
+
+// broken tells how a call ended that next panicked in: reverse_proxy does so when the
+// answer breaks off, other handlers when they are wrong.
+func (g *guard) broken(r *http.Request) circuit.Outcome {
+	if g.body.failed.Load() || g.gone(r) {
+		return circuit.Neutral
+	}
+	return circuit.Failure
+}
+
+// gone reports whether the client left before it had its answer.
+func (g *guard) gone(r *http.Request) bool {
+	return g.unsent || g.status == exchange.StatusClientClosed || errors.Is(r.Context().Err(), context.Canceled)
+}
+
+// refusedInside reports whether err is a refusal by another module of weir, which
+// protects something and says nothing about whether that works. A balancer's is an
+// error of reverse_proxy: only for the limit of its upstreams it is no sign of trouble.
+func refusedInside(r *http.Request, err error) bool {
+	var refusal *problem.Refusal
+	return errors.As(err, &refusal) || strings.HasPrefix(exchange.From(r).RefusedBy, "max_concurrent ")
+}
+
+// statusOf is the status that a client gets for err.
+func statusOf(err error) int {
+	var handlerError caddyhttp.HandlerError
+	if errors.As(err, &handlerError) && handlerError.StatusCode != 0 {
+		return handlerError.StatusCode
+	}
+	return http.StatusInternalServerError
+}
+
+// retryAfter is for how long a failing answer asks to be left alone, in seconds or
+// as a date (RFC 9110, section 10.2.3); 0 if it does not.
+func (g *guard) retryAfter() time.Duration {
+	if !g.handler.failures.Has(g.status) {
+		return 0
+	}
+	value := g.Header().Get("Retry-After")
+	if value == "" {
+		return 0
+	}
+	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	if at, err := http.ParseTime(value); err == nil {
+		return max(0, time.Until(at))
+	}
+	return 0
+}
+
+// Interface guards
+var _ caddyhttp.Handler = (*guard)(nil)
