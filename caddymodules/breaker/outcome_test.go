@@ -244,6 +244,34 @@ func TestStreamsReleaseTheirPlace(t *testing.T) {
 	}
 }
 
+// Answers that take long to be read are not slow, but keep their place.
+func TestAnswersThatAreReadSlowly(t *testing.T) {
+	listen := freeport.Address(t)
+	goOn := make(chan struct{})
+	up := backend(t, func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, "one")
+		http.NewResponseController(w).Flush()
+		<-goOn
+		fmt.Fprint(w, "two")
+	})
+	serve(t, site(listen, "min_calls 1\nslow_call 50ms 1%\nmax_concurrent 1\n", "reverse_proxy "+up+" {\n flush_interval -1\n}"))
+	res, err := client.Get("http://" + listen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(150 * time.Millisecond) // for the mark to pass
+	if s := view(t).snapshot(); s.State != "closed" || s.InFlight != 1 || s.Calls.Slow != 0 {
+		t.Errorf("while the answer is read: state %s, %d in flight, %d slow; want closed, 1 and 0", s.State, s.InFlight, s.Calls.Slow)
+	}
+	wantReply(t, get(t, "http://"+listen), 503, "too-many-concurrent-requests")
+	close(goOn)
+	if body, err := io.ReadAll(res.Body); err != nil || string(body) != "onetwo" {
+		t.Errorf("the answer is %q, %v", body, err)
+	}
+	res.Body.Close()
+	wantCalls(t, 1, 0, 0)
+}
+
 func TestRetryAfterOfAnAnswer(t *testing.T) {
 	failures, err := (&breakerconf.Config{}).Failures()
 	if err != nil {

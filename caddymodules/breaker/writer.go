@@ -26,8 +26,10 @@ func (g *guard) WriteHeader(status int) {
 		switch {
 		case failed && g.hold():
 			return
-		case g.isStream(status):
+		case failed || g.isStream(status):
 			g.answered(failed)
+		default:
+			g.call.Answered()
 		}
 	}
 	g.ResponseWriter.WriteHeader(status)
@@ -41,8 +43,9 @@ func (g *guard) isStream(status int) bool {
 	return len(values) > 0 && strings.HasPrefix(values[0], "text/event-stream")
 }
 
-// answered ends the call at the headers: how long a stream lasts, and how it ends, is as
-// much the client's doing.
+// answered ends the call at the headers of a stream, as how long that lasts, and how it
+// ends, is as much the client's doing, and at those of a failure, which nothing after
+// them makes better.
 func (g *guard) answered(failed bool) {
 	outcome := circuit.Success
 	switch {

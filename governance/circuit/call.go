@@ -20,9 +20,51 @@ const (
 // is one that does not count.
 type Call struct { // no more than fits in registers
 	standing *standing // when it was let in
-	step     uint64    // in which it began, in standing.slow
+	step     uint64    // in which it began, in standing.slow; or one of the two below
 	place    uint32
 	ended    uint32
+}
+
+// What stands for the step of a call that has been answered: steps are higher.
+const (
+	answeredInTime uint64 = iota
+	answeredSlowly
+)
+
+// Answered reports that a good answer has begun, for callers whose call lasts until all
+// of it is passed on: from now on it is who reads the answer that may be slow. The call
+// keeps its place among MaxConcurrent until End, which counts it. A probe has succeeded
+// and is over. Answered must not be called concurrently with End.
+func (c *Call) Answered() {
+	switch {
+	case c.standing == nil:
+	case c.place != ordinary:
+		c.End(Success, 0)
+	case c.standing.slow != nil && c.step > answeredSlowly:
+		h := c.standing.history
+		h.mu.Lock()
+		began := c.standing.slow
+		slow := c.standing.turn == h.turn && began == h.slow && began.end(c.step)
+		c.step = answeredInTime
+		if slow {
+			c.step = answeredSlowly
+		}
+		h.unlock()
+	}
+}
+
+// endedSlow reports whether the call, which ends now, passed the slow mark before it was
+// answered. The caller holds mu.
+func (h *History) endedSlow(c *Call) bool {
+	began := c.standing.slow
+	switch {
+	case began == nil || began != h.slow:
+		return false
+	case c.step <= answeredSlowly:
+		return c.step == answeredSlowly
+	default:
+		return began.end(c.step)
+	}
 }
 
 // End reports how the call ended; later calls do nothing. retryAfter, if positive, is for how long who was called
@@ -66,8 +108,7 @@ func (h *History) endOrdinary(c *Call, o Outcome) {
 	if c.standing.turn != h.turn {
 		return // the breaker has opened since
 	}
-	began := c.standing.slow
-	slow := began != nil && began == h.slow && began.end(c.step)
+	slow := h.endedSlow(c)
 	if o == Neutral || h.decision.Mode == Disabled {
 		return
 	}
