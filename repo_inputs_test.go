@@ -46,6 +46,7 @@ var outsideInputs = map[string]map[string]string{
 	"governance/processhealth/processhealth.go": {"time": synctestFakesIt},
 	"governance/processhealth/readiness.go":     {"time": synctestFakesIt},
 	"governance/processhealth/system_linux.go":  {"time": synctestFakesIt},
+	"governance/shed/adaptive.go":               {"time": synctestFakesIt},
 	"governance/tracecontext/generate.go":       {"rand": "New is Generate, which takes the source as an argument, with the runtime's"},
 }
 

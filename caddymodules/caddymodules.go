@@ -3,14 +3,20 @@
 //
 //	trace       trace_context                  trace ids kept or created, W3C and B3
 //	metrics     request_metrics                duration, count and size of requests by route
-//	balance     lb_policy success_weighted     balancing by success, the outcome tap
-//	governance  admin.api.governance           live state to read and command
+//	health      process_health, load_shed      liveness, readiness and signals; shedding under load
+//	warmup      warm_up                        few requests while a service is cold
+//	breaker     breaker                        circuit breakers of routes, with fallbacks
+//	balance     lb_policy success_weighted     balancing by success, breakers of upstreams, the outcome tap
+//	governance  governance                     global options; live state to read and command (admin.api.governance)
 package caddymodules
 
 import (
 	// blank imports register the modules
 	_ "github.com/weirproxy/weir/caddymodules/balance"
+	_ "github.com/weirproxy/weir/caddymodules/breaker"
 	_ "github.com/weirproxy/weir/caddymodules/governance"
+	_ "github.com/weirproxy/weir/caddymodules/health"
 	_ "github.com/weirproxy/weir/caddymodules/metrics"
 	_ "github.com/weirproxy/weir/caddymodules/trace"
+	_ "github.com/weirproxy/weir/caddymodules/warmup"
 )
