@@ -14,6 +14,8 @@ type variant struct {
 	weir           bool // which binary
 	trace, metrics bool
 	weighted       bool // success_weighted and not round_robin
+	directives     string
+	protected      bool // process_health, load_shed, warm_up, and breakers
 	failing        bool // the third back end fails, and failures are retried
 }
 
@@ -25,6 +27,9 @@ var variants = []variant{
 	{name: "trace", about: "trace_context", weir: true, trace: true},
 	{name: "metrics", about: "request_metrics", weir: true, metrics: true},
 	{name: "all", about: "all three", weir: true, trace: true, metrics: true, weighted: true},
+	{name: "breaker", about: "breaker with slow_call", weir: true, directives: "\tbreaker bench {\n\t\tslow_call 2s 80%\n\t}\n"},
+	{name: "load_shed", about: "load_shed, automatic", weir: true, directives: "\tload_shed bench {\n\t\tmax_in_flight auto\n\t}\n"},
+	{name: "protected", about: "all three, and everything that protects", weir: true, trace: true, metrics: true, weighted: true, protected: true},
 	// A retry costs CPU time in any proxy, so what compares with all-failing is
 	// plain-failing.
 	{name: "plain-failing", about: "plain, one back end fails a third, retries", failing: true},
@@ -61,12 +66,16 @@ func (v variant) caddyfile(address, admin string, backends []string) string {
 	if v.weighted {
 		policy = "success_weighted"
 	}
-	var directives, retries string
+	directives, retries := v.directives, ""
 	if v.trace {
 		directives += "\ttrace_context\n"
 	}
 	if v.metrics {
 		directives += "\trequest_metrics bench\n"
+	}
+	if v.protected {
+		directives += protection
+		policy += " {\n\t\t\tbreaker {\n\t\t\t\tslow_call 2s 80%\n\t\t\t}\n\t\t}"
 	}
 	if v.failing {
 		retries = "\t\tlb_retries 2\n\t\tlb_retry_match {\n\t\t\texpression `{rp.status_code} == 503`\n\t\t}\n"
@@ -92,6 +101,24 @@ http://%s {
 }
 `, admin, address, directives, strings.Join(pool, " "), policy, retries)
 }
+
+// protection is what protects a route. The warm-up is over, for nothing is refused,
+// before anything is measured.
+const protection = `	process_health
+	load_shed bench {
+		critical /checkout*
+		max_in_flight auto
+	}
+	warm_up bench {
+		ramp 50% 80% {
+			interval 100ms
+		}
+		dry_run
+	}
+	breaker bench {
+		slow_call 2s 80%
+	}
+`
 
 // describeVariants lists the variants for -help.
 func describeVariants() string {
