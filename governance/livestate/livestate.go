@@ -39,6 +39,17 @@ type Controller interface {
 	Control(path []string, body []byte) (any, error)
 }
 
+// Leader is a View that is told when it leads: when it is shown and no older holder
+// of the state is. A configuration that fails to load never leads, and while two
+// overlap, the old one does. So this is the moment to have own settings take effect on
+// the state, and to drop decisions that do not hold against them.
+type Leader interface {
+	View
+	// Lead is called once, by the goroutine that shows the view or releases the
+	// handle of the last leader, with no lock held. It must not block.
+	Lead()
+}
+
 // Errors of Registry.Acquire and Controller.Control.
 var (
 	ErrConflict = errors.New("same name with different settings")
@@ -73,7 +84,9 @@ type Claim struct {
 type Handle struct {
 	registry *Registry
 	claim    Claim
-	view     View // guarded by registry.mu
+	// guarded by registry.mu:
+	view View
+	led  bool
 }
 
 // Registry is a set of states.
@@ -130,8 +143,17 @@ func Acquire[T any](r *Registry, claim Claim, create func() (T, error)) (T, *Han
 // calls it when it is able to answer; before that the registry does not list it.
 func (h *Handle) Show(view View) {
 	h.registry.mu.Lock()
-	defer h.registry.mu.Unlock()
 	h.view = view
+	leader := h.registry.states[h.claim.Key].newLeader()
+	h.registry.mu.Unlock()
+	lead(leader)
+}
+
+// lead is called without the registry's lock.
+func lead(l Leader) {
+	if l != nil {
+		l.Lead()
+	}
 }
 
 // Release gives the state up. Releasing twice, or a nil handle, does nothing, so
@@ -140,21 +162,46 @@ func (h *Handle) Release() {
 	if h == nil {
 		return
 	}
-	r := h.registry
+	lead(h.registry.release(h))
+}
+
+// release returns who leads instead of h and has not led before, or nil.
+func (r *Registry) release(h *Handle) Leader {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e := r.states[h.claim.Key]
 	if e == nil {
-		return
+		return nil
 	}
 	i := slices.Index(e.holders, h)
 	if i < 0 {
-		return
+		return nil
 	}
 	e.holders = slices.Delete(e.holders, i, i+1)
 	if len(e.holders) == 0 {
 		delete(r.states, h.claim.Key)
 	}
+	return e.newLeader()
+}
+
+// newLeader returns the view that leads, if it is to be told; nil if there is none or
+// it knows.
+func (e *entry) newLeader() Leader {
+	if e == nil {
+		return nil
+	}
+	for _, holder := range e.holders {
+		if holder.view == nil {
+			continue
+		}
+		leader, ok := holder.view.(Leader)
+		if !ok || holder.led {
+			return nil
+		}
+		holder.led = true
+		return leader
+	}
+	return nil
 }
 
 // Held is a state as the registry lists it.

@@ -150,3 +150,56 @@ func TestConcurrentReloads(t *testing.T) {
 		t.Error("states are left")
 	}
 }
+
+// leading is a view that counts how often it was told that it leads.
+type leading struct{ told int }
+
+func (*leading) Snapshot() any { return nil }
+func (l *leading) Lead()       { l.told++ }
+
+func TestTheOldestHolderLeads(t *testing.T) {
+	var r Registry
+	acquire := func(configuration int) *Handle {
+		t.Helper()
+		_, h, err := Acquire(&r, Claim{Key: Key{"kind", "name"}, Configuration: configuration}, func() (int, error) { return 1, nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h
+	}
+	var old, failed, next leading
+	a := acquire(1)
+	a.Show(&old)
+	if old.told != 1 {
+		t.Errorf("the first holder was told %d times that it leads, want once", old.told)
+	}
+	b := acquire(2)
+	b.Show(&failed)
+	b.Release()
+	c := acquire(3)
+	c.Show(&next)
+	if failed.told+next.told != 0 {
+		t.Errorf("told that they lead beside an older holder: %d and %d times", failed.told, next.told)
+	}
+	a.Release()
+	a.Release()
+	c.Show(&next)
+	if old.told != 1 || failed.told != 0 || next.told != 1 {
+		t.Errorf("after the old one is gone %d, %d and %d were told, want 1, 0 and 1", old.told, failed.told, next.told)
+	}
+}
+
+// A holder that is not able to answer yet does not lead, nor keeps others from it.
+func TestWhoIsNotShownDoesNotLead(t *testing.T) {
+	var r Registry
+	claim := Claim{Key: Key{"kind", "name"}}
+	create := func() (int, error) { return 1, nil }
+	_, silent, _ := Acquire(&r, claim, create)
+	_, shown, _ := Acquire(&r, claim, create)
+	var l leading
+	shown.Show(&l)
+	silent.Release()
+	if l.told != 1 {
+		t.Errorf("told %d times, want once", l.told)
+	}
+}

@@ -23,17 +23,16 @@ import (
 // routesErr, and for debugging otherwise. The request is logged without its headers;
 // handlers may have added secrets to them.
 func (x *Exchange) logError(r *http.Request, server *caddyhttp.Server, err, routesErr error, handled bool) {
-	status, message := http.StatusInternalServerError, err.Error()
+	message := err.Error()
 	fields := []zap.Field{zap.String("trace_id", x.TraceID)}
 	var handlerError caddyhttp.HandlerError
 	if errors.As(err, &handlerError) {
-		status = handlerError.StatusCode
 		fields = append(fields, zap.String("err_id", handlerError.ID), zap.String("err_trace", handlerError.Trace))
 		if handlerError.Err != nil {
 			message = handlerError.Err.Error()
 		}
 	}
-	level := logLevel(err, status, handled)
+	level := logLevel(err, handled)
 	if routesErr != nil {
 		level = zapcore.ErrorLevel
 		fields = append(fields, zap.NamedError("handle_errors", routesErr))
@@ -43,22 +42,31 @@ func (x *Exchange) logError(r *http.Request, server *caddyhttp.Server, err, rout
 			bare := *r
 			bare.Header = nil
 			c.Write(append(fields,
-				zap.Int("status", status),
+				zap.Int("status", statusOf(err)),
 				zap.Object("request", caddyhttp.LoggableHTTPRequest{Request: &bare}))...)
 		}
 	}
 }
 
-// logLevel is the level for err with the given status. A refusal by a module is what
+// logLevel is the level for err. A refusal by a module is what
 // the module is for and no error of the service, and there may be thousands a second:
 // the access log's refused_by and the module's metrics tell of it.
-func logLevel(err error, status int, handled bool) zapcore.Level {
+func logLevel(err error, handled bool) zapcore.Level {
 	var refusal *problem.Refusal
 	refused := errors.As(err, &refusal) && refusal.By != ""
-	if status >= 500 && !handled && !refused {
+	if statusOf(err) >= 500 && !handled && !refused {
 		return zapcore.ErrorLevel
 	}
 	return zapcore.DebugLevel
+}
+
+// statusOf is the status that err stands for.
+func statusOf(err error) int {
+	var handlerError caddyhttp.HandlerError
+	if errors.As(err, &handlerError) && handlerError.StatusCode != 0 {
+		return handlerError.StatusCode
+	}
+	return http.StatusInternalServerError
 }
 
 // app stands for Caddy's http app, whose loggers the server uses.

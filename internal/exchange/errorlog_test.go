@@ -18,18 +18,19 @@ func TestLogLevel(t *testing.T) {
 	tests := []struct {
 		name    string
 		err     error
-		status  int
 		handled bool
 		want    zapcore.Level
 	}{
-		{"the service's fault", caddyhttp.Error(502, errTest), 502, false, zapcore.ErrorLevel},
-		{"answered by the site", caddyhttp.Error(502, errTest), 502, true, zapcore.DebugLevel},
-		{"the client's fault", caddyhttp.Error(400, errTest), 400, false, zapcore.DebugLevel},
-		{"refused by a module", byModule.Handler(), 503, false, zapcore.DebugLevel},
-		{"refused by nobody in particular", refusal.Handler(), 503, false, zapcore.ErrorLevel},
+		{"the service's fault", caddyhttp.Error(502, errTest), false, zapcore.ErrorLevel},
+		{"answered by the site", caddyhttp.Error(502, errTest), true, zapcore.DebugLevel},
+		{"without a status", caddyhttp.HandlerError{Err: errTest}, false, zapcore.ErrorLevel},
+		{"another error", errTest, false, zapcore.ErrorLevel},
+		{"the client's fault", caddyhttp.Error(400, errTest), false, zapcore.DebugLevel},
+		{"refused by a module", byModule.Handler(), false, zapcore.DebugLevel},
+		{"refused by nobody in particular", refusal.Handler(), false, zapcore.ErrorLevel},
 	}
 	for _, tt := range tests {
-		if got := logLevel(tt.err, tt.status, tt.handled); got != tt.want {
+		if got := logLevel(tt.err, tt.handled); got != tt.want {
 			t.Errorf("%s: level is %v, want %v", tt.name, got, tt.want)
 		}
 	}

@@ -49,9 +49,19 @@ func (x *Exchange) answer(r *http.Request, server *caddyhttp.Server, err error) 
 	}
 	if !handled {
 		// A client that left is noted by the writer.
-		_ = problem.Write(x, problem.Of(err), x.TraceID)
+		_ = problem.Write(x, x.told(err), x.TraceID)
 	}
 	return handled, routesErr
+}
+
+// told is what the client is told about err. reverse_proxy makes its own error of what its
+// load balancing policy refuses.
+func (x *Exchange) told(err error) problem.Refusal {
+	refusal := problem.Of(err)
+	if refusal.Status == http.StatusServiceUnavailable && refusal.RetryAfter == 0 {
+		refusal.RetryAfter = x.RetryAfter
+	}
+	return refusal
 }
 
 // restoreRequest undoes rewrites, as Caddy's server does before it runs error
