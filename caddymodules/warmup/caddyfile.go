@@ -42,6 +42,7 @@ func init() {
 func parseCaddyfile(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 	h, d := new(Handler), helper.Dispenser
 	d.Next() // consume the directive's name
+	places := map[string]caddyfile.Dispenser{"": *d}
 	name, err := caddyarg.One(d)
 	if err != nil {
 		return nil, err
@@ -55,6 +56,7 @@ func parseCaddyfile(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, e
 		if err := caddyarg.Once(d, seen); err != nil {
 			return nil, err
 		}
+		places[d.Val()] = *d
 		if d.Val() == "fallback" {
 			h.FallbackRaw, err = parseFallback(helper)
 		} else {
@@ -65,9 +67,25 @@ func parseCaddyfile(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, e
 		}
 	}
 	if err := h.configured(); err != nil {
-		return nil, d.WrapErr(err)
+		place := places[h.misfit()]
+		return nil, place.WrapErr(err)
 	}
 	return h, nil
+}
+
+// misfit names the option at fault when each makes sense by itself, and the whole does
+// not; it is empty where none is.
+func (h *Handler) misfit() string {
+	switch {
+	case h.CacheHit != nil && (h.Climb == nil || h.Probe == nil):
+		return "cache_hit"
+	case h.Climb != nil:
+		return "climb"
+	case h.Hold != 0:
+		return "hold"
+	default:
+		return ""
+	}
 }
 
 // configured checks the whole without filling in defaults: those are not what the
@@ -149,7 +167,12 @@ func (h *Handler) unmarshalReady(d *caddyfile.Dispenser) (err error) {
 		case "timeout":
 			h.Ready.Timeout, err = caddyarg.Duration(d)
 		default:
-			err = caddyarg.Unknown(d, "interval", "timeout")
+			return caddyarg.Unknown(d, "interval", "timeout")
+		}
+		if err == nil {
+			if invalid := h.configuredReady(); invalid != nil {
+				err = d.WrapErr(invalid)
+			}
 		}
 		return err
 	})

@@ -22,7 +22,7 @@ type Ramp struct {
 	Follow float64 `json:"follow,omitempty"`
 	// Factor multiplies the share at each step, above 1. Default: 1.5.
 	Factor float64 `json:"factor,omitempty"`
-	// Interval is the time between two steps. Default: 30s.
+	// Interval is the time between two steps, at most 24h. Default: 30s.
 	Interval caddy.Duration `json:"interval,omitempty"`
 	// Complete is the success rate that ends the warm-up, at most 1. Default: 0.95.
 	Complete float64 `json:"complete,omitempty"`

@@ -4,11 +4,13 @@ package warmup
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -17,35 +19,40 @@ import (
 	"github.com/weirproxy/weir/internal/exchange"
 )
 
-// writer is the response writer of an admitted call. A call counts when its
-// headers are there, so that streams count at once. What the inner handlers put into
-// the header is seen before an outer one takes it away, which Caddy's header
-// directive does when they are written.
+// writer is the response writer of an admitted call. A call counts when next has
+// returned, as its answer can break off, but that of a stream and a failure counts
+// when its headers are there: nothing after them makes it better. What the inner
+// handlers put into the header is seen before an outer one takes it away, which
+// Caddy's header directive does when they are written.
 type writer struct {
 	caddyhttp.ResponseWriterWrapper
 	handler *Handler
 	request *http.Request
-	seen    bool
+	status  int // that was written, 0 if none
+	result  ramp.Result
+	over    bool // and recorded
+	unsent  bool // the client took no more
 }
 
 // observe calls next and records how it ended.
 func observe(h *Handler, rw http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	w := &writer{handler: h, request: r}
 	w.ResponseWriter = rw
-	// A panic passes unchanged but counts: hence a status and no recover.
+	// A panic, such as that of reverse_proxy when an answer breaks off, passes unchanged
+	// but counts: hence a status and no recover.
 	status := http.StatusInternalServerError
-	defer func() { w.saw(status) }()
+	defer func() { w.end(status) }()
 	err := next.ServeHTTP(w, r)
-	status = statusOf(err)
+	status = w.statusOf(err)
 	return err
 }
 
-// statusOf is the status of a call that returned err and wrote nothing.
-func statusOf(err error) int {
+// statusOf is the status of a call that returned err.
+func (w *writer) statusOf(err error) int {
 	var handlerError caddyhttp.HandlerError
 	switch {
 	case err == nil:
-		return http.StatusOK
+		return cmp.Or(w.status, http.StatusOK)
 	case errors.As(err, &handlerError) && handlerError.StatusCode != 0:
 		return handlerError.StatusCode
 	default:
@@ -53,50 +60,91 @@ func statusOf(err error) int {
 	}
 }
 
-// saw records the call, once.
-func (w *writer) saw(status int) {
-	if w.seen {
+// headers notes the headers of an answer, which are about to be sent with the status.
+func (w *writer) headers(status int) {
+	if w.status != 0 {
 		return
 	}
-	w.seen = true
-	result := ramp.Result{Outcome: outcomeOf(w.request, status)}
-	if hit := w.handler.CacheHit; hit != nil {
-		result.Cache = cacheOf(w.Header(), hit.Header)
+	w.status = status
+	w.readCache()
+	if status >= 500 || w.isStream() {
+		w.end(status)
+		return
 	}
-	w.handler.live.ramp.Record(time.Now(), result)
+	w.result.Answered = true
+	w.handler.live.ramp.Answered(time.Now())
 }
 
-// outcomeOf is what a status says about the service: nothing if the client went
+func (w *writer) readCache() {
+	if hit := w.handler.CacheHit; hit != nil {
+		w.result.Cache = cacheOf(w.Header(), hit.Header)
+	}
+}
+
+// isStream reports whether how long the answer lasts, and how it ends, is as much the
+// client's doing.
+func (w *writer) isStream() bool {
+	if w.status == http.StatusSwitchingProtocols || w.request.Method == http.MethodConnect && w.status < 300 {
+		return true
+	}
+	values := w.Header()["Content-Type"]
+	return len(values) > 0 && strings.HasPrefix(values[0], "text/event-stream")
+}
+
+// end records the call, once.
+func (w *writer) end(status int) {
+	if w.over {
+		return
+	}
+	w.over = true
+	if w.status == 0 {
+		w.readCache()
+	}
+	w.result.Outcome = w.outcome(status)
+	w.handler.live.ramp.Record(time.Now(), w.result)
+}
+
+// outcome is what a status says about the service: nothing if the client went
 // away, and that it works if the fault is the client's.
-func outcomeOf(r *http.Request, status int) ramp.Outcome {
+func (w *writer) outcome(status int) ramp.Outcome {
 	switch {
 	case status == exchange.StatusClientClosed:
 		return ramp.Neutral
 	case status < 500:
 		return ramp.Success
-	case errors.Is(r.Context().Err(), context.Canceled):
+	case w.unsent || errors.Is(w.request.Context().Err(), context.Canceled):
 		return ramp.Neutral
 	default:
 		return ramp.Failure
 	}
 }
 
-// WriteHeader records the call by its final status.
+// WriteHeader notes the final status; informational ones pass, except 101.
 func (w *writer) WriteHeader(status int) {
 	if status >= 200 || status == http.StatusSwitchingProtocols {
-		w.saw(status)
+		w.headers(status)
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
 
 func (w *writer) Write(p []byte) (int, error) {
-	w.saw(http.StatusOK)
-	return w.ResponseWriter.Write(p)
+	w.headers(http.StatusOK)
+	n, err := w.ResponseWriter.Write(p)
+	if err != nil && !isMisuse(err) {
+		w.unsent = true
+	}
+	return n, err
+}
+
+// isMisuse reports whether err is the server's answer to a handler that writes
+// what it may not, such as a body to a 304.
+func isMisuse(err error) bool {
+	return errors.Is(err, http.ErrBodyNotAllowed) || errors.Is(err, http.ErrContentLength) || errors.Is(err, http.ErrHijacked)
 }
 
 // ReadFrom implements io.ReaderFrom, which keeps sendfile and splice.
 func (w *writer) ReadFrom(r io.Reader) (int64, error) {
-	w.saw(http.StatusOK)
+	w.headers(http.StatusOK)
 	return w.ResponseWriterWrapper.ReadFrom(r)
 }
 
@@ -106,14 +154,18 @@ func (w *writer) Flush() { _ = w.FlushError() }
 
 // FlushError is what http.ResponseController calls to flush, which sends the headers.
 func (w *writer) FlushError() error {
-	w.saw(http.StatusOK)
+	w.headers(http.StatusOK)
 	return http.NewResponseController(w.ResponseWriter).Flush()
 }
 
-// Hijack hands the connection over.
+// Hijack hands the connection over; whoever has it writes the answer, a stream.
 func (w *writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	w.saw(http.StatusSwitchingProtocols)
-	return http.NewResponseController(w.ResponseWriter).Hijack()
+	conn, buffered, err := http.NewResponseController(w.ResponseWriter).Hijack()
+	if err == nil {
+		w.headers(http.StatusSwitchingProtocols)
+		w.end(http.StatusSwitchingProtocols)
+	}
+	return conn, buffered, err
 }
 
 // Interface guards

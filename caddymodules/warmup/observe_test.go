@@ -58,6 +58,15 @@ func TestOutcomes(t *testing.T) {
 		"200, then an error": {func(w http.ResponseWriter, _ *http.Request) error {
 			w.WriteHeader(200)
 			return errors.New("x")
+		}, false, failure},
+		"200, and the client off": {answered(200), true, success},
+		"200, then an error with the client off": {func(w http.ResponseWriter, _ *http.Request) error {
+			w.WriteHeader(200)
+			return errors.New("x")
+		}, true, neutral},
+		"200, then an error of the client": {func(w http.ResponseWriter, _ *http.Request) error {
+			w.WriteHeader(200)
+			return caddyhttp.Error(413, errors.New("x"))
 		}, false, success},
 		"copied": {func(w http.ResponseWriter, _ *http.Request) error {
 			_, err := w.(io.ReaderFrom).ReadFrom(strings.NewReader("x"))
@@ -100,6 +109,85 @@ func TestPanicsPassUnchanged(t *testing.T) {
 	}
 }
 
+// An answer that breaks off is a failure, unless it was the client who broke it off or
+// it is a stream, which counts at its headers.
+func TestAnswersThatBreakOff(t *testing.T) {
+	breaksOff := func(status int, contentType string) nextFunc {
+		return func(w http.ResponseWriter, _ *http.Request) error {
+			w.Header().Set("Content-Type", contentType)
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, "x")
+			panic(http.ErrAbortHandler)
+		}
+	}
+	plain := httptest.NewRequest(http.MethodGet, "/", nil)
+	for name, tc := range map[string]struct {
+		next     nextFunc
+		request  *http.Request
+		writer   http.ResponseWriter
+		samples  int
+		succeeds float64
+	}{
+		"text":                {breaksOff(200, "text/plain"), plain, httptest.NewRecorder(), 1, 0},
+		"the client left":     {breaksOff(200, "text/plain"), canceled(plain), httptest.NewRecorder(), 0, 0},
+		"the client is gone":  {breaksOff(200, "text/plain"), plain, gone{httptest.NewRecorder()}, 0, 0},
+		"events":              {breaksOff(200, "text/event-stream"), plain, httptest.NewRecorder(), 1, 1},
+		"a switched protocol": {breaksOff(101, ""), plain, httptest.NewRecorder(), 1, 1},
+		"a tunnel":            {breaksOff(200, ""), httptest.NewRequest(http.MethodConnect, "/", nil), httptest.NewRecorder(), 1, 1},
+	} {
+		h := newHandler(t, &Handler{Ramp: &Ramp{From: 1, Follow: 1, Interval: hour}})
+		func() {
+			defer func() {
+				if got := recover(); got != http.ErrAbortHandler {
+					t.Errorf("%s: recovered %v", name, got)
+				}
+			}()
+			_ = h.ServeHTTP(tc.writer, tc.request, tc.next)
+		}()
+		if s := rated(h); s.Samples != tc.samples || s.Rate != tc.succeeds {
+			t.Errorf("%s: %d samples with the success rate %v, want %d with %v", name, s.Samples, s.Rate, tc.samples, tc.succeeds)
+		}
+	}
+}
+
+// gone is the response writer of a client that is gone.
+type gone struct{ *httptest.ResponseRecorder }
+
+func (gone) Write([]byte) (int, error) { return 0, net.ErrClosed }
+
+// What an answer says of a cache is read at its headers, from which others may take it
+// away; a long one that has begun does not hang.
+func TestLongAnswers(t *testing.T) {
+	h := newHandler(t, &Handler{Probe: &Slope{hour, 1000, 1000}, Climb: &Slope{hour, 1000, 1000}, CacheHit: &CacheHit{0.6, 0.7, ""}})
+	_ = h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil), nextFunc(func(w http.ResponseWriter, _ *http.Request) error {
+		w.Header().Set("Cache-Status", "a; hit")
+		w.WriteHeader(200)
+		w.Header().Del("Cache-Status")
+		return nil
+	}))
+	if hit := h.live.ramp.Snapshot(time.Now()).CacheHit; hit.Samples != 1 || hit.Rate != 1 {
+		t.Errorf("the cache-hit rate is %+v, want one hit", hit)
+	}
+	h = newHandler(t, &Handler{Ramp: &Ramp{From: 1, Follow: 1, Interval: hour}})
+	var deep func(n int) nextFunc // n calls at once
+	deep = func(n int) nextFunc {
+		return func(w http.ResponseWriter, r *http.Request) error {
+			w.WriteHeader(200)
+			if s := rated(h); s.Samples != 0 {
+				t.Errorf("%d samples while answers go on, want none", s.Samples)
+			}
+			if n == 0 {
+				return nil
+			}
+			return h.ServeHTTP(httptest.NewRecorder(), r, deep(n-1))
+		}
+	}
+	_ = h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil), deep(30))
+	if s := rated(h); s.Samples != 31 || s.Rate != 1 {
+		t.Errorf("the success rate is %+v, want 31 successes", s)
+	}
+}
+
 // connection is a response writer that can be taken over.
 type connection struct {
 	*httptest.ResponseRecorder
@@ -134,8 +222,15 @@ func TestStreamsAreNotHeldBack(t *testing.T) {
 			t.Errorf("%d samples after it, want 1", n)
 		}
 	}
-	serve(func(w http.ResponseWriter, _ *http.Request) error { return http.NewResponseController(w).Flush() })
-	serve(func(w http.ResponseWriter, _ *http.Request) error { w.(http.Flusher).Flush(); return nil })
+	serve(func(w http.ResponseWriter, _ *http.Request) error {
+		w.Header().Set("Content-Type", "text/event-stream")
+		return http.NewResponseController(w).Flush()
+	})
+	serve(func(w http.ResponseWriter, _ *http.Request) error {
+		w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
+		w.(http.Flusher).Flush()
+		return nil
+	})
 	serve(func(w http.ResponseWriter, _ *http.Request) error {
 		_, _, err := http.NewResponseController(w).Hijack()
 		return err

@@ -17,6 +17,10 @@ import (
 const (
 	defaultInterval = caddy.Duration(time.Second)
 	defaultTimeout  = caddy.Duration(2 * time.Second)
+
+	// What is less polls all the time, or gives no service the time to answer.
+	leastInterval = caddy.Duration(100 * time.Millisecond)
+	leastTimeout  = caddy.Duration(time.Millisecond)
 )
 
 // Ready is a readiness check: a GET that any 2xx answers. Redirects are not
@@ -24,9 +28,10 @@ const (
 type Ready struct {
 	// URL is asked, http or https. Required.
 	URL string `json:"url,omitempty"`
-	// Interval is the time between two polls, give or take a tenth. Default: 1s.
+	// Interval is the time between two polls, give or take a tenth, at least 100ms.
+	// Default: 1s.
 	Interval caddy.Duration `json:"interval,omitempty"`
-	// Timeout is how long a poll may take. Default: 2s.
+	// Timeout is how long a poll may take, at least 1ms. Default: 2s.
 	Timeout caddy.Duration `json:"timeout,omitempty"`
 }
 
@@ -38,8 +43,11 @@ func (c *Ready) configure() error {
 	if c.Timeout == 0 {
 		c.Timeout = defaultTimeout
 	}
-	if c.Interval < 0 || c.Timeout < 0 {
-		return fmt.Errorf("ready: interval %s and timeout %s must be above 0", time.Duration(c.Interval), time.Duration(c.Timeout))
+	if c.Interval < leastInterval {
+		return fmt.Errorf("ready: interval %s is less than %s", time.Duration(c.Interval), time.Duration(leastInterval))
+	}
+	if c.Timeout < leastTimeout {
+		return fmt.Errorf("ready: timeout %s is less than %s", time.Duration(c.Timeout), time.Duration(leastTimeout))
 	}
 	u, err := url.Parse(c.URL)
 	switch {

@@ -48,7 +48,8 @@ type Handler struct {
 	Name string `json:"name,omitempty"`
 
 	// Ready is asked whether the service is ready. Until it has answered, nothing is
-	// admitted; if it fails later, the warm-up goes back to half of what is in use.
+	// admitted; if it fails later, the warm-up goes back to half of what is in use: of
+	// all requests with ramp, of climb's or probe's highest rate once it is over.
 	// Default: no check.
 	Ready *Ready `json:"ready,omitempty"`
 

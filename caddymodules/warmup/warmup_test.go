@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -106,6 +107,34 @@ func TestDryRunIsLoggedOnceInAWhile(t *testing.T) {
 	h.noteDryRun(now.Add(dryRunLog))
 	if n := logs.Len(); n != 2 {
 		t.Errorf("logged %d times in 10 s, want at both ends", n)
+	}
+}
+
+// What reverse_proxy does when the service breaks its answer off counts as a failure.
+func TestAServiceThatBreaksOffFails(t *testing.T) {
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "100")
+		_, _ = w.Write([]byte("half"))
+		w.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	}))
+	defer service.Close()
+	listen := freeport.Address(t)
+	serve(t, fmt.Sprintf("http://%s {\n warm_up test {\n ramp 100%% 100%%\n}\n reverse_proxy %s\n}", listen, service.URL))
+	res, err := client.Get("http://" + listen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if _, err := io.ReadAll(res.Body); err == nil || res.StatusCode != http.StatusOK {
+		t.Errorf("the client got %d, error %v, want half an answer", res.StatusCode, err)
+	}
+	s := handlerOf(t).snapshot().Success
+	for deadline := time.Now().Add(10 * time.Second); s.Samples == 0 && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		s = handlerOf(t).snapshot().Success
+	}
+	if s.Samples != 1 || s.Rate != 0 {
+		t.Errorf("the success rate is %+v, want one failure", s)
 	}
 }
 
@@ -286,7 +315,10 @@ func TestJSONIsChecked(t *testing.T) {
 		"nothing grows":                    {Name: "a"},
 		"not both":                         {Name: "a", Ramp: new(Ramp), Probe: &Slope{hour, 1, 10}},
 		"go with probe":                    {Name: "a", Climb: &Slope{hour, 1, 10}},
-		"interval -1s and timeout":         {Name: "a", Ramp: new(Ramp), Ready: &Ready{URL: "http://a", Interval: -1e9}},
+		"ready: interval -1s is less than": {Name: "a", Ramp: new(Ramp), Ready: &Ready{URL: "http://a", Interval: -1e9}},
+		"ready: interval 1ns is less than": {Name: "a", Ramp: new(Ramp), Ready: &Ready{URL: "http://a", Interval: 1}},
+		"ready: timeout 1ns is less than":  {Name: "a", Ramp: new(Ramp), Ready: &Ready{URL: "http://a", Timeout: 1}},
+		"interval 720h0m0s is more than":   {Name: "a", Ramp: &Ramp{Interval: 720 * hour, Factor: 1.0003}},
 		"is not the name of a header":      {Name: "a", Probe: &Slope{hour, 1, 10}, CacheHit: &CacheHit{0.6, 0.7, "a b"}},
 		"ready: the URL is none; give one": {Name: "a", Ramp: new(Ramp), Ready: &Ready{URL: "http://hush:x y@[::1"}},
 		"hold: -1s is negative":            {Name: "a", Hold: -1e9, Probe: &Slope{hour, 1, 10}},

@@ -33,6 +33,22 @@ func (t *tally) add(good bool) {
 
 func (t tally) enough() bool { return t.all >= minSamples }
 
+// calls counts what became of those that were admitted.
+type calls struct {
+	tally              // of those that ended and say something
+	admitted, answered int
+}
+
+// rated is the tally with those as failures that hang, if they are enough to say so.
+// Calls that were under way at the beginning, and are answered, make up for those that
+// are under way at the end.
+func (c calls) rated() tally {
+	if hung := c.admitted - c.answered; hung >= minSamples {
+		c.all += hung
+	}
+	return c.tally
+}
+
 // rate is 0 if there is nothing to rate.
 func (t tally) rate() float64 { return float64(t.good) / float64(max(1, t.all)) }
 

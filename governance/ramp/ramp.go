@@ -17,10 +17,14 @@
 // grow. A warm-up that is over is over: nothing is refused, until an operator
 // restarts it or the readiness check fails again.
 //
-// Gates must not close a service for ever. A rate of fewer than 20 samples is no
-// reason to wait, and neither is a gate that was closed for twice its phase: both
-// are passed with a warning. Readiness is no rate: one answer opens it, and its
-// phase is what it holds up (Share.Interval; Rate.Hold, or Probe.Over without one).
+// Gates must not close a service for ever. A cache-hit rate of fewer than 20 samples
+// is no reason to wait, neither is a success rate when fewer than 20 requests came in
+// an interval, and neither is a gate that was closed for twice its phase: all are
+// passed with a warning. When enough requests come, a success rate of fewer than 20
+// samples is the service's own doing, whose failures made the share small or which
+// answers nothing: then the samples of more intervals are put together, and 20 calls
+// that are not answered count as failures. Readiness is no rate: one answer opens it, and
+// its phase is what it holds up (Share.Interval; Rate.Hold, or Probe.Over without one).
 // The phase of the success rate is what the share took to grow.
 //
 // Time is an argument of every method. The package depends on the standard library
@@ -51,11 +55,13 @@ type Ramp struct {
 	warned   bool // of too few samples, in this phase
 
 	// The share form: the share in use, what is saved up for the next admission,
-	// when the share last changed, and how the calls did that ended since.
+	// when the interval began, how many requests came in it, and how the calls did
+	// since the share last changed.
 	share  float64
 	credit float64
 	step   time.Time
-	calls  tally
+	came   int
+	calls  calls
 
 	// The rate form: the rate in use, how much of the slope is done, for how long
 	// the gate was closed in this phase, whether it was passed for that, and what it
@@ -91,17 +97,20 @@ func (r *Ramp) Admit(now time.Time) bool {
 	case r.phase == Warm:
 		return true
 	case r.settings.Share != nil:
+		r.came++
 		if r.credit += r.share; r.credit < 1-epsilon {
 			return false
 		}
 		r.credit--
+		r.calls.admitted++
 		return true
 	case r.rate == 0:
 		return false
 	default:
 		r.bucket.SetLimitAt(r.now, rate.Limit(r.rate))
-		// A tenth of a second's worth may come at once: requests do.
-		r.bucket.SetBurstAt(r.now, max(1, int(r.rate/10)))
+		// Requests come in bursts, such as those for one page: up to ten may come at
+		// once, or a tenth of a second's worth, but not more than a second's.
+		r.bucket.SetBurstAt(r.now, max(1, int(max(min(r.rate, 10), r.rate/10))))
 		return r.bucket.AllowN(r.now, 1)
 	}
 }

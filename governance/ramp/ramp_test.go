@@ -20,6 +20,7 @@ type service struct {
 	success  float64   // part of the calls that succeed
 	hitRate  float64   // part that is answered from a cache
 	tells    bool      // whether answers tell of the cache
+	hangs    bool      // whether calls are not answered
 	calls    int       // admitted, in all
 	polled   time.Time // last
 	outcomes [2]float64
@@ -43,7 +44,9 @@ func (s *service) run(perSecond int, d time.Duration) int {
 		s.poll()
 		if s.Admit(s.now) {
 			admitted++
-			s.Record(s.now, s.result())
+			if !s.hangs {
+				s.Record(s.now, s.result())
+			}
 		}
 	}
 	s.events = append(s.events, s.Advance(s.now)...)
@@ -149,6 +152,7 @@ func TestValidate(t *testing.T) {
 		"factor NaN does not":                  share(func(s *Share) { s.Factor = math.NaN() }),
 		"factor +Inf does not":                 share(func(s *Share) { s.Factor = math.Inf(1) }),
 		"interval 0s":                          share(func(s *Share) { s.Interval = 0 }),
+		"interval 720h0m0s is more than 24h":   share(func(s *Share) { s.Interval, s.Factor = 30*24*time.Hour, 1.0003 }),
 		"complete NaN%":                        share(func(s *Share) { s.Complete = math.NaN() }),
 		"make the factor larger":               share(func(s *Share) { s.Factor = 1.0001 }),
 		"hold: -1s is negative":                rate(func(r *Rate) { r.Hold = -time.Second }),
@@ -168,6 +172,7 @@ func TestValidate(t *testing.T) {
 	for _, s := range []Settings{
 		defaultShare(), apiRate(),
 		share(func(s *Share) { s.From, s.Follow = 1, 1 }),
+		share(func(s *Share) { s.Interval, s.Factor = 24*time.Hour, 1.0003 }),
 		rate(func(r *Rate) { r.Hold, r.Climb, r.CacheHit = 0, nil, nil }),
 		rate(func(r *Rate) { r.Climb.From, r.Climb.To = 10, 10 }),
 	} {
@@ -259,7 +264,7 @@ func FuzzItAlwaysEnds(f *testing.F) {
 			default:
 				for range 30 {
 					if r.Admit(now) {
-						r.Record(now, Result{Outcome(act % 3), Cache(act / 16 % 3)})
+						r.Record(now, Result{Outcome: Outcome(act % 3), Cache: Cache(act / 16 % 3)})
 					}
 				}
 			}
@@ -271,7 +276,7 @@ func FuzzItAlwaysEnds(f *testing.F) {
 		for end := now.Add(time.Hour); !r.Warm() && now.Before(end); now = now.Add(time.Second) {
 			r.Polled(now, false)
 			for range 5 {
-				r.Record(now, Result{Failure, Miss})
+				r.Record(now, Result{Outcome: Failure, Cache: Miss})
 			}
 		}
 		if !r.Warm() || !r.Admit(now) {
@@ -289,7 +294,7 @@ func TestConcurrentUse(t *testing.T) {
 				now := start.Add(time.Duration(j) * 200 * time.Millisecond)
 				switch {
 				case r.Admit(now):
-					r.Record(now, Result{Success, Hit})
+					r.Record(now, Result{Outcome: Success, Cache: Hit})
 				case j%50 == 0:
 					r.RetryAfter(now, 0.5)
 				}
@@ -315,7 +320,7 @@ func TestAdmitAllocatesNothing(t *testing.T) {
 		if n := testing.AllocsPerRun(1000, func() {
 			now = now.Add(time.Millisecond)
 			if r.Admit(now) {
-				r.Record(now, Result{Success, Hit})
+				r.Record(now, Result{Outcome: Success, Cache: Hit})
 			}
 		}); n != 0 {
 			t.Errorf("%v allocations a request", n)

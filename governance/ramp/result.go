@@ -10,6 +10,8 @@ type Result struct {
 	Outcome Outcome
 	// Cache tells whether it was answered from a cache.
 	Cache Cache
+	// Answered means that Answered was called for it.
+	Answered bool
 }
 
 // Outcome is how a call ended.
@@ -32,7 +34,20 @@ const (
 	Miss
 )
 
-// Record takes the result of an admitted call.
+// Answered notes that the answer to an admitted call has begun. It is for calls whose
+// Record comes much later, as that of a long answer: they do not hang.
+func (r *Ramp) Answered(now time.Time) {
+	if r.warm.Load() {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.advance(now)
+	r.calls.answered++
+}
+
+// Record takes the result of an admitted call; each must have one, as those without
+// count as hanging.
 func (r *Ramp) Record(now time.Time, result Result) {
 	if r.warm.Load() {
 		return
@@ -40,6 +55,9 @@ func (r *Ramp) Record(now time.Time, result Result) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.advance(now)
+	if !result.Answered {
+		r.calls.answered++
+	}
 	if result.Outcome != Neutral {
 		r.calls.add(result.Outcome == Success)
 	}

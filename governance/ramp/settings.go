@@ -28,7 +28,7 @@ type Share struct {
 	Follow float64
 	// Factor multiplies the share at each step, above 1.
 	Factor float64
-	// Interval is the time between two steps, above 0.
+	// Interval is the time between two steps, above 0 and at most 24 h.
 	Interval time.Duration
 	// Complete is the success rate that ends the warm-up, above 0 and at most 1.
 	Complete float64
@@ -95,6 +95,8 @@ func (s *Share) Validate() error {
 		return fmt.Errorf("ramp: factor %v does not make the share grow: it must be above 1", s.Factor)
 	case s.Interval <= 0:
 		return fmt.Errorf("ramp: interval %s is not above 0", s.Interval)
+	case s.Interval > mostInterval:
+		return fmt.Errorf("ramp: interval %s is more than %s", s.Interval, mostInterval)
 	case !isShare(s.Complete):
 		return fmt.Errorf("ramp: complete %s is not above 0%% and at most 100%%", percent(s.Complete))
 	case s.steps() > mostSteps:
@@ -158,6 +160,9 @@ const (
 	// mostSteps bounds the work that a long pause can leave to do at once.
 	mostSteps = 10_000
 	mostRate  = 1e9
+
+	// mostInterval keeps twice the time of all steps a time.Duration.
+	mostInterval = 24 * time.Hour
 )
 
 // steps is the number of steps until the share reaches Follow.

@@ -25,8 +25,8 @@ func (r *Ramp) growing() Phase {
 	return Follow
 }
 
-// stepped begins an interval now.
-func (r *Ramp) stepped() { r.step, r.calls = r.now, tally{} }
+// stepped begins an interval now, with another share.
+func (r *Ramp) stepped() { r.step, r.came, r.calls = r.now, 0, calls{} }
 
 // grow goes on until now, or until the next step if that comes first.
 func (r *Ramp) grow(now time.Time) bool {
@@ -37,12 +37,11 @@ func (r *Ramp) grow(now time.Time) bool {
 		return false
 	}
 	r.skipTo(next)
-	calls := r.calls
-	r.stepped()
 	if r.phase == Follow {
-		r.follow(calls)
+		r.follow()
 		return true
 	}
+	r.stepped()
 	r.share = min(1, r.share*s.Factor)
 	if r.growing() == Follow {
 		r.enter(Follow, false, fmt.Sprintf("at %s the share follows the success rate", percent(r.share)))
@@ -50,18 +49,25 @@ func (r *Ramp) grow(now time.Time) bool {
 	return true
 }
 
-// follow has the share follow the success rate of the interval that is over.
-func (r *Ramp) follow(calls tally) {
+// follow has the share follow the success rate, at the end of an interval.
+func (r *Ramp) follow() {
 	s := r.settings.Share
-	longest := 2 * s.growth()
+	rated, longest := r.calls.rated(), 2*s.growth()
 	switch {
-	case !calls.enough():
-		r.enter(Warm, true, fmt.Sprintf("over without a look at the success rate: only %d calls ended in %s, fewer than %d", calls.all, s.Interval, minSamples))
-	case calls.rate() >= s.Complete-epsilon:
-		r.enter(Warm, false, fmt.Sprintf("over: %s of %d calls succeeded", percent(calls.rate()), calls.all))
+	case rated.enough() && rated.rate() >= s.Complete-epsilon:
+		r.enter(Warm, false, fmt.Sprintf("over: %s of %d calls succeeded", percent(rated.rate()), rated.all))
+	case !rated.enough() && r.few():
+		r.enter(Warm, true, fmt.Sprintf("over without a look at the success rate: only %d requests came in %s, fewer than %d", r.came, s.Interval, minSamples))
 	case r.now.Sub(r.since) >= longest:
-		r.enter(Warm, true, fmt.Sprintf("over though only %s of %d calls succeeded: it has followed the success rate for %s", percent(calls.rate()), calls.all, longest))
-	default:
-		r.share = max(s.From, calls.rate())
+		r.enter(Warm, true, fmt.Sprintf("over though only %s of %d calls succeeded: it has followed the success rate for %s", percent(rated.rate()), rated.all, longest))
+	case rated.enough():
+		r.share = max(s.From, rated.rate())
+		r.stepped()
+	default: // on with the same share, until there are enough
+		r.step, r.came = r.now, 0
 	}
 }
+
+// few reports whether so few requests came in the interval that it is not for want of
+// admissions or answers that there are few samples.
+func (r *Ramp) few() bool { return r.came < minSamples }

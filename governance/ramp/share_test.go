@@ -65,18 +65,107 @@ func TestShareFollowsTheSuccessRate(t *testing.T) {
 	s.wantPhase(Warm) // once and for all
 }
 
-func TestFollowingEndsWithTooFewSamples(t *testing.T) {
+// every sends a request each so often.
+func (s *service) every(gap, d time.Duration) {
+	for end := s.now.Add(d); s.now.Before(end); s.now = s.now.Add(gap) {
+		if s.Admit(s.now) {
+			s.Record(s.now, s.result())
+		}
+	}
+	s.events = append(s.events, s.Advance(s.now)...)
+}
+
+func TestFollowingEndsWithTooFewRequests(t *testing.T) {
+	s := newService(t, defaultShare())
+	s.every(2*time.Second, 238*time.Second)
+	s.wantPhase(Follow)
+	s.every(2*time.Second, 2*time.Second) // 15 in 30 s
+	s.wantPhase(Warm)
+	s.wantWarnings("only 15 requests came in 30s, fewer than 20", 1)
+}
+
+// Few samples because the service failed, and gets few requests for that, do not make
+// it warm: they are put together until there are enough.
+func TestAServiceThatFailsIsNotWarmForWantOfSamples(t *testing.T) {
+	for _, perSecond := range []int{1, 10} { // 1 and 15 are admitted in 30 s at 5 %
+		s := newService(t, defaultShare())
+		s.success = 0
+		s.run(perSecond, 629*time.Second)
+		s.wantPhase(Follow)
+		s.wantShare(0.05)
+		s.run(perSecond, 2*time.Second) // but nothing closes for ever
+		s.wantPhase(Warm)
+		s.wantWarnings("it has followed the success rate for 7m0s", 1)
+		s.wantWarnings("", 1)
+	}
 	s := newService(t, defaultShare())
 	s.success = 0
-	s.run(1, 211*time.Second)
-	s.wantPhase(Follow)
-	// 25 of 30 requests would do: the rate is judged at a request a second
-	s.run(1, 30*time.Second)
-	s.wantPhase(Follow)
-	s.wantShare(0.05)
-	s.run(1, 30*time.Second) // one or two of 30
+	s.run(10, 270*time.Second)
+	s.success = 1
+	s.run(10, 30*time.Second)
+	s.wantPhase(Follow) // half of 30
+	s.wantShare(0.5)
+	s.run(10, 31*time.Second)
 	s.wantPhase(Warm)
-	s.wantWarnings("fewer than 20", 1)
+	s.wantWarnings("", 0)
+}
+
+// Calls that are not answered are no want of samples.
+func TestAServiceThatHangsIsNotWarm(t *testing.T) {
+	for _, perSecond := range []int{1, 10, 100} {
+		s := newService(t, defaultShare())
+		s.run(perSecond, 205*time.Second)
+		s.hangs = true
+		s.run(perSecond, 35*time.Second)
+		s.wantPhase(Follow)
+		s.wantShare(0.05)
+		s.run(perSecond, 389*time.Second)
+		s.wantPhase(Follow)
+		s.wantShare(0.05)
+		s.run(perSecond, 2*time.Second)
+		s.wantPhase(Warm)
+		s.wantWarnings("it has followed the success rate for 7m0s", 1)
+	}
+	// also if a part was answered in the same interval
+	s := newService(t, defaultShare())
+	s.run(100, 220*time.Second)
+	s.hangs = true
+	s.run(100, 21*time.Second)
+	s.wantPhase(Follow)
+	s.wantShare(1 / 3.)
+}
+
+// Answers that take longer than the interval are no calls that hang, and neither are
+// calls that go on over its end.
+func TestLongAnswersDoNotHang(t *testing.T) {
+	r := New(defaultShare(), start)
+	now := start
+	for ; now.Before(start.Add(290 * time.Second)); now = now.Add(100 * time.Millisecond) {
+		if r.Admit(now) {
+			r.Answered(now) // and goes on for minutes
+		}
+	}
+	if s := r.Snapshot(now); s.Phase != Follow || *s.Share < 0.85 {
+		t.Errorf("%s at %v before any answer has ended, want it to wait at 85 %%", s.Phase, *s.Share)
+	}
+	for range 100 {
+		r.Record(now, Result{Outcome: Success, Answered: true})
+	}
+	if s := r.Snapshot(now.Add(15 * time.Second)); s.Phase != Warm {
+		t.Errorf("%s at %v when answers have ended, want it to be over", s.Phase, *s.Share)
+	}
+
+	r = New(defaultShare(), start)
+	admitted := make(map[time.Duration]bool)
+	for at := time.Duration(0); at <= 240*time.Second; at += 10 * time.Millisecond {
+		if admitted[at-time.Second] { // 57 to 85 are under way
+			r.Record(start.Add(at), Result{Outcome: Success})
+		}
+		admitted[at] = r.Admit(start.Add(at))
+	}
+	if s := r.Snapshot(start.Add(240 * time.Second)); s.Phase != Warm {
+		t.Errorf("%s at %v with calls of a second, want it to be over", s.Phase, *s.Share)
+	}
 }
 
 func TestFollowingEndsAfterTwiceItsPhase(t *testing.T) {

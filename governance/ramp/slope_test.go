@@ -61,6 +61,29 @@ func TestRateOfFewRequests(t *testing.T) {
 	s.wantWarnings("", 0)
 }
 
+// Requests come in bursts, and those below the rate pass: a page of six every six
+// seconds where ten a second are admitted. A second's worth is the most.
+func TestBurstsBelowTheRatePass(t *testing.T) {
+	for _, tc := range []struct {
+		rate  float64
+		burst int // at once, after a pause
+	}{{1, 1}, {6, 6}, {10, 10}, {50, 10}, {200, 20}} {
+		r := New(Settings{Rate: &Rate{Probe: Slope{time.Hour, tc.rate, tc.rate}}}, start)
+		now := start.Add(time.Minute)
+		r.Admit(now)
+		now = now.Add(6 * time.Second)
+		got := 0
+		for range 100 {
+			if r.Admit(now) {
+				got++
+			}
+		}
+		if got != tc.burst {
+			t.Errorf("%d of 100 requests at once are admitted at %v a second, want %d", got, tc.rate, tc.burst)
+		}
+	}
+}
+
 func TestReadinessHoldsTheProbe(t *testing.T) {
 	s := newService(t, apiRate())
 	s.ready = false

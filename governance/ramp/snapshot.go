@@ -17,7 +17,7 @@ type Snapshot struct {
 	NextStep *time.Time `json:"next_step,omitempty"`
 	// Ready is the readiness check, if there is one.
 	Ready *ReadySnapshot `json:"ready,omitempty"`
-	// Success is the success rate, of the share form, in the interval so far.
+	// Success is the success rate, of the share form, since the share last changed.
 	Success *RateSnapshot `json:"success,omitempty"`
 	// CacheHit is the cache-hit rate, if growth goes by it, over the last 30 to 60 s.
 	CacheHit *RateSnapshot `json:"cache_hit,omitempty"`
@@ -56,7 +56,9 @@ func (r *Ramp) Snapshot(now time.Time) Snapshot {
 	}
 	s.NextStep = r.nextStep()
 	if share := r.settings.Share; share != nil {
-		s.Success = rateSnapshot(r.calls, r.phase != Follow || !r.calls.enough() || r.calls.rate() >= share.Complete-epsilon)
+		rated := r.calls.rated()
+		open := rated.enough() && rated.rate() >= share.Complete-epsilon || !rated.enough() && r.few()
+		s.Success = rateSnapshot(rated, r.phase != Follow || open)
 	} else if gate := r.settings.Rate.CacheHit; gate != nil {
 		seen := r.hits.at(r.now)
 		open := r.passed || !seen.enough() || r.phase != Settle && seen.rate() > gate.Grow || seen.rate() >= gate.Steady-epsilon
