@@ -40,9 +40,10 @@ type Controller interface {
 }
 
 // Leader is a View that is told when it leads: when it is shown and no older holder
-// of the state is. A configuration that fails to load never leads, and while two
-// overlap, the old one does. So this is the moment to have own settings take effect on
-// the state, and to drop decisions that do not hold against them.
+// of the state is. While two configurations overlap, the old one leads, and one that
+// fails to load never does beside another. So this is the moment to have own settings
+// take effect on the state. Only the first holder of a state leads while it may still
+// fail to load.
 type Leader interface {
 	View
 	// Lead is called once, by the goroutine that shows the view or releases the

@@ -48,9 +48,6 @@ type Exchange struct {
 	Outcome string
 	// RefusedBy names the module that refused the request, or is empty.
 	RefusedBy string
-	// RetryAfter, if positive, is when it may be worth trying again after a refusal that
-	// the module could not make an error of. It goes into the answer if that is a 503.
-	RetryAfter time.Duration
 
 	started  time.Time
 	body     body
@@ -188,7 +185,7 @@ func (x *Exchange) AddAttempt(balancer any, upstream string) {
 	x.attempts = append(x.attempts, attempt{balancer, upstream})
 	x.Upstream = upstream
 	x.Outcome = ""
-	x.RefusedBy, x.RetryAfter = "", 0 // by someone who has let it pass since
+	x.RefusedBy, x.RetrySoon = "", false // by someone who has let it pass since
 }
 
 // AttemptsOf is the number of attempts that balancer made. Several balancers can

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
@@ -58,8 +59,8 @@ func (x *Exchange) answer(r *http.Request, server *caddyhttp.Server, err error) 
 // load balancing policy refuses.
 func (x *Exchange) told(err error) problem.Refusal {
 	refusal := problem.Of(err)
-	if refusal.Status == http.StatusServiceUnavailable && refusal.RetryAfter == 0 {
-		refusal.RetryAfter = x.RetryAfter
+	if refusal.Status == http.StatusServiceUnavailable && refusal.RetryAfter == 0 && x.RetrySoon {
+		refusal.RetryAfter = time.Second
 	}
 	return refusal
 }

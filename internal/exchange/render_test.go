@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -176,6 +177,35 @@ func TestRefusalNamesWhoRefused(t *testing.T) {
 	}
 	if x.RefusedBy != "breaker b" || w.Code != http.StatusTooManyRequests {
 		t.Errorf("refused by %q, status %d", x.RefusedBy, w.Code)
+	}
+}
+
+// Who had no room just now has it soon; that is said only of a 503, and only if nobody has
+// taken the request since.
+func TestRetrySoon(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		err   error
+		taken bool
+		want  string
+	}{
+		{"refused", caddyhttp.Error(http.StatusServiceUnavailable, errTest), false, "1"},
+		{"refused with another time", (&problem.Refusal{Status: 503, RetryAfter: time.Minute}).Handler(), false, "60"},
+		{"failed otherwise", caddyhttp.Error(http.StatusBadGateway, errTest), false, ""},
+		{"taken by somebody else", caddyhttp.Error(http.StatusServiceUnavailable, errTest), true, ""},
+	} {
+		w := httptest.NewRecorder()
+		r := newRequest(w)
+		err := From(r).Serve(w, r, caddyhttp.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) error {
+			From(r).RetrySoon = true
+			if tc.taken {
+				From(r).AddAttempt(1, "one")
+			}
+			return tc.err
+		}))
+		if got := w.Header().Get("Retry-After"); got != tc.want || err != nil {
+			t.Errorf("%s: Retry-After is %q, %v; want %q", tc.name, got, err, tc.want)
+		}
 	}
 }
 

@@ -28,6 +28,11 @@ type writer struct {
 	copyFailed bool // ReadFrom failed, on either side
 	hijacked   bool
 	tunnel     bool // the request asks for a tunnel: CONNECT, or WebSocket over HTTP/2
+
+	// RetrySoon tells that who refused the request had no room just now, for modules that
+	// cannot make an error of it: a 503 then says to try again in a second. It is here
+	// because here is room for it.
+	RetrySoon bool
 }
 
 func (w *writer) begin(rw http.ResponseWriter, r *http.Request) {
