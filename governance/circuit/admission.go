@@ -49,11 +49,10 @@ func (s *standing) begin() uint64 {
 }
 
 // enter is Enter on the long way.
-func (h *History) enter(b *Breaker) (Call, *Refusal) {
+func (h *History) enter() (Call, *Refusal) {
 	h.mu.Lock()
 	defer h.unlock()
 	now := time.Now()
-	h.adopt(b)
 	h.advance(now)
 	dry := h.settings.DryRun
 	switch {
@@ -75,11 +74,10 @@ func (h *History) enter(b *Breaker) (Call, *Refusal) {
 }
 
 // attempt is Attempt on the long way.
-func (h *History) attempt(b *Breaker) Call {
+func (h *History) attempt() Call {
 	h.mu.Lock()
 	defer h.unlock()
 	now := time.Now()
-	h.adopt(b)
 	h.advance(now)
 	dry := h.settings.DryRun
 	switch {
@@ -117,12 +115,12 @@ func (h *History) refuse(dry bool, r Reason, retryAfter time.Duration) *Refusal 
 		counts = &h.wouldRefuse
 	}
 	counts[r.index()].Add(1)
-	return &Refusal{Reason: r, RetryAfter: max(retryAfter, leastRetryAfter)}
+	return &Refusal{Reason: r, RetryAfter: max(retryAfter, leastRetryAfter), DryRun: dry}
 }
 
 // probe gives a call one of the places of a half-open breaker.
 func (h *History) probe(now time.Time) Call {
-	p := probe{firstProbe + h.nextProbe, now.Add(h.settings.ProbeTimeout)}
+	p := probe{place: firstProbe + h.nextProbe, deadline: now.Add(h.settings.ProbeTimeout)}
 	h.nextProbe = (h.nextProbe + 1) % maxPlaces
 	h.probes = append(h.probes, p)
 	h.inFlight.Add(1)

@@ -73,23 +73,85 @@ func TestAnAnswerKeepsItsPlace(t *testing.T) {
 	})
 }
 
-// What a probe is to show, an answer shows when it begins: how long a client takes to
-// read it is no reason to open again.
-func TestAProbeThatIsAnsweredIsOver(t *testing.T) {
+// Who reads the answer of a probe slowly holds nothing up for longer than probes may take.
+func TestAProbeThatIsAnsweredAndReadSlowly(t *testing.T) {
 	run(t, threeProbes(), func(f *fixture) {
 		f.open()
 		f.wait()
-		var probes []*Call
-		for range 3 {
-			c := f.enter()
+		began := time.Now()
+		probes := []*Call{new(f.enter()), new(f.enter()), new(f.enter())}
+		for _, c := range probes {
 			c.Answered()
-			probes = append(probes, &c)
 		}
+		time.Sleep(5*time.Second - 1)
+		f.is(HalfOpen)
+		f.refuses(ReasonHalfOpen)
+		time.Sleep(1)
 		f.is(Closed)
-		time.Sleep(time.Minute)
+		f.told("open consecutive", "half_open open_for", "closed probes_succeeded")
+		if at := f.changes[2].At; !at.Equal(began.Add(5 * time.Second)) {
+			f.Errorf("it closed %s after the probes began", at.Sub(began))
+		}
 		for _, c := range probes {
 			c.End(Failure, 0)
 		}
+		f.is(Closed)
+		if s := f.Snapshot(); s.InFlight != 0 || s.ConsecutiveFailures != 0 {
+			f.Errorf("after all: %+v", s)
+		}
+	})
+}
+
+// Before that a probe is what it ends as.
+func TestAProbeThatIsAnsweredMayBreakOff(t *testing.T) {
+	for o, want := range map[Outcome]State{Success: Closed, Failure: Open, Neutral: HalfOpen} {
+		run(t, quick(), func(f *fixture) {
+			f.open()
+			f.wait()
+			c := f.enter()
+			c.Answered()
+			f.is(HalfOpen)
+			c.End(o, 0)
+			f.is(want)
+		})
+	}
+}
+
+// What is answered too late is answered in vain; one that is not answered fails for all.
+func TestAProbeThatIsAnsweredTooLate(t *testing.T) {
+	run(t, threeProbes(), func(f *fixture) {
+		f.open()
+		f.wait()
+		late, answered := f.enter(), f.enter()
+		answered.Answered()
+		time.Sleep(5 * time.Second)
+		late.Answered()
+		f.is(Open)
+		f.told("open consecutive", "half_open open_for", "open probe_timeout")
+		f.wait()
+		again := f.enter()
+		late.Answered() // of the turn before
+		answered.End(Success, 0)
+		again.End(Success, 0)
+		f.call(1, Success)
+		f.is(HalfOpen)
+		f.call(1, Success)
+		f.is(Closed)
+	})
+}
+
+// An answer to a call into an open breaker may break off too.
+func TestAnAttemptIntoAnOpenBreakerIsAnswered(t *testing.T) {
+	run(t, quick(), func(f *fixture) {
+		f.open()
+		time.Sleep(time.Second)
+		a, b := f.Attempt(), f.Attempt()
+		a.Answered()
+		f.is(Open)
+		a.End(Failure, 0)
+		f.is(Open)
+		b.Answered()
+		b.End(Success, 0)
 		f.is(Closed)
 	})
 }

@@ -30,26 +30,43 @@ type Breaker struct {
 
 // New returns a breaker over history; settings must be valid. changed, if not nil, is called with
 // each change of state, in order, never under a lock of the breaker. It runs on the
-// goroutine of whoever's call changed the state, so it should return soon. The
-// one of the newest breaker that has been called is told.
+// goroutine of whoever's call changed the state, so it should return soon.
 //
-// A breaker that is never called changes nothing for the others of its history.
+// Over a new history, the settings and changed are those in effect. For the others of a
+// history nothing changes until Adopt, even if the breaker is called: a configuration may
+// be called before it is known whether it will stay.
 func New(h *History, s Settings, changed func(Change)) *Breaker {
 	b := &Breaker{history: h, settings: s, changed: changed, serial: serials.Add(1)}
 	h.mu.Lock()
-	defer h.mu.Unlock()
+	defer h.unlock()
 	if h.serial == 0 {
-		h.tell = changed // an operator may decide before the first call
+		h.adopt(b)
 	}
 	return b
+}
+
+// Adopt puts the settings and the callback of b into effect, and forgets thresholds that were
+// decided for other settings. It does nothing if those of a newer breaker are.
+func (b *Breaker) Adopt() {
+	h := b.history
+	h.mu.Lock()
+	defer h.unlock()
+	if b.serial < h.serial {
+		return
+	}
+	if h.decision.Thresholds != nil && *h.decision.Configured != b.settings {
+		h.decision.Thresholds, h.decision.Configured = nil, nil
+	}
+	h.adopt(b)
+	h.advance(time.Now())
 }
 
 // Enter asks for a call. If it may be made, refusal is nil and the call must be ended.
 // In a dry run both are returned, and the call does not count.
 func (b *Breaker) Enter() (call Call, refusal *Refusal) {
 	s := b.history.standing.Load()
-	if !s.clear || s.serial < b.serial {
-		return b.history.enter(b)
+	if !s.clear {
+		return b.history.enter()
 	}
 	return s.admit()
 }
@@ -61,8 +78,8 @@ func (b *Breaker) Enter() (call Call, refusal *Refusal) {
 // operator opened, calls do not count.
 func (b *Breaker) Attempt() Call {
 	s := b.history.standing.Load()
-	if !s.clear || s.serial < b.serial {
-		return b.history.attempt(b)
+	if !s.clear {
+		return b.history.attempt()
 	}
 	if s.limit > 0 && s.dryRun && b.history.inFlight.Load() >= s.limit {
 		b.history.refuse(true, ReasonMaxConcurrent, leastRetryAfter)

@@ -20,52 +20,14 @@ const (
 // is one that does not count.
 type Call struct { // no more than fits in registers
 	standing *standing // when it was let in
-	step     uint64    // in which it began, in standing.slow; or one of the two below
+	step     uint64    // in which the time to its mark began, or what stands for that: see mark.go
 	place    uint32
 	ended    uint32
 }
 
-// What stands for the step of a call that has been answered: steps are higher.
-const (
-	answeredInTime uint64 = iota
-	answeredSlowly
-)
-
-// Answered reports that a good answer has begun, for callers whose call lasts until all
-// of it is passed on: from now on it is who reads the answer that may be slow. The call
-// keeps its place among MaxConcurrent until End, which counts it. A probe has succeeded
-// and is over. Answered must not be called concurrently with End.
-func (c *Call) Answered() {
-	switch {
-	case c.standing == nil:
-	case c.place != ordinary:
-		c.End(Success, 0)
-	case c.standing.slow != nil && c.step > answeredSlowly:
-		h := c.standing.history
-		h.mu.Lock()
-		began := c.standing.slow
-		slow := c.standing.turn == h.turn && began == h.slow && began.end(c.step)
-		c.step = answeredInTime
-		if slow {
-			c.step = answeredSlowly
-		}
-		h.unlock()
-	}
-}
-
-// endedSlow reports whether the call, which ends now, passed the slow mark before it was
-// answered. The caller holds mu.
-func (h *History) endedSlow(c *Call) bool {
-	began := c.standing.slow
-	switch {
-	case began == nil || began != h.slow:
-		return false
-	case c.step <= answeredSlowly:
-		return c.step == answeredSlowly
-	default:
-		return began.end(c.step)
-	}
-}
+// Enforced reports whether the breaker acts on what it finds: not in a dry run, nor while
+// an operator has disabled it.
+func (c *Call) Enforced() bool { return c.standing != nil && !c.standing.dryRun }
 
 // End reports how the call ended; later calls do nothing. retryAfter, if positive, is for how long who was called
 // asked to be left alone: a failure with it lengthens the open time, up to OpenForMax.
@@ -135,10 +97,11 @@ func (h *History) endOrdinary(c *Call, o Outcome) {
 func (h *History) endProbe(c *Call, o Outcome) {
 	now := time.Now()
 	h.advance(now)
-	if c.standing.turn != h.turn {
+	i := h.probeOf(c)
+	if i < 0 {
 		return // it was given up
 	}
-	h.probes = slices.DeleteFunc(h.probes, func(p probe) bool { return p.place == c.place })
+	h.probes = slices.Delete(h.probes, i, i+1)
 	if h.decision.Mode == Disabled {
 		return
 	}
@@ -148,6 +111,40 @@ func (h *History) endProbe(c *Call, o Outcome) {
 	case Failure:
 		h.engine.trip(WhyProbeFailed)
 		h.toOpen(now, WhyProbeFailed)
+	}
+}
+
+// probeOf returns the index of the probe that c is, or -1.
+func (h *History) probeOf(c *Call) int {
+	if c.standing.turn != h.turn {
+		return -1
+	}
+	return slices.IndexFunc(h.probes, func(p probe) bool { return p.place == c.place })
+}
+
+// answeredProbe notes that the answer to a probe has begun.
+func (h *History) answeredProbe(c *Call) {
+	h.advance(time.Now())
+	if i := h.probeOf(c); i >= 0 {
+		h.probes[i].answered = true
+	}
+}
+
+// overdue judges the probe whose time is up at late: if it has been answered, how fast the
+// answer is read is not its fault.
+func (h *History) overdue(late time.Time) {
+	for i, p := range h.probes {
+		if !p.deadline.Equal(late) {
+			continue
+		}
+		if p.answered {
+			h.probes = slices.Delete(h.probes, i, i+1)
+			h.probed(late)
+			return
+		}
+		h.engine.trip(WhyProbeTimeout)
+		h.toOpen(late, WhyProbeTimeout)
+		return
 	}
 }
 

@@ -74,6 +74,8 @@ type Refusal struct {
 	Reason Reason
 	// RetryAfter is when it may be worth trying again: what is left of the open time, at least a second.
 	RetryAfter time.Duration
+	// DryRun says that the call may be made nevertheless.
+	DryRun bool
 }
 
 // Why a breaker changed its state.
@@ -81,6 +83,7 @@ const (
 	WhyConsecutive    = "consecutive"       // opened: failures in a row
 	WhyFailureRatio   = "failure_ratio"     // opened
 	WhySlowRatio      = "slow_ratio"        // opened
+	WhySlowInARow     = "slow_in_a_row"     // opened: slow calls in a row
 	WhyProbeFailed    = "probe_failed"      // opened again
 	WhyProbeTimeout   = "probe_timeout"     // opened again
 	WhyOpenFor        = "open_for"          // half-open: its open time is over

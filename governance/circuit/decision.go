@@ -62,7 +62,7 @@ func (h *History) Decide(d Decision) {
 }
 
 // Decision returns what holds now. Thresholds are there also while the configured settings
-// are not those they were decided for, until a breaker with others is called.
+// are not those they were decided for, until a breaker with others is adopted.
 func (h *History) Decision() Decision {
 	h.mu.Lock()
 	defer h.unlock()

@@ -200,9 +200,9 @@ func TestThresholds(t *testing.T) {
 	})
 }
 
-// Decided for a configuration that is loaded but not called yet, they do not touch the one
+// Decided for a configuration that is loaded but not adopted yet, they do not touch the one
 // that serves.
-func TestThresholdsBeforeTheFirstCall(t *testing.T) {
+func TestThresholdsForTheNextConfiguration(t *testing.T) {
 	next, decided := quick(), quick()
 	next.Consecutive, decided.Consecutive = 2, 4
 	run(t, quick(), func(f *fixture) {
@@ -217,4 +217,47 @@ func TestThresholdsBeforeTheFirstCall(t *testing.T) {
 		f.call(1, Failure)
 		f.is(Open)
 	})
+}
+
+// When a decision ends by itself, what is told of is what is left of the open time.
+func TestOpenTimeAfterADecision(t *testing.T) {
+	run(t, quick(), func(f *fixture) {
+		left := f.open()
+		f.history.Decide(Decision{Mode: Disabled, Until: time.Now().Add(3 * time.Second)})
+		time.Sleep(4 * time.Second)
+		f.is(Open)
+		f.told("open consecutive", "closed operator", "open operator")
+		if got := f.changes[2].OpenFor; got != left-3*time.Second {
+			f.Errorf("open for %s, want what is left of %s after 3s", got, left)
+		}
+	})
+	run(t, quick(), func(f *fixture) { // over before the decision is
+		f.open()
+		f.history.Decide(Decision{Mode: Disabled, Until: time.Now().Add(time.Minute)})
+		time.Sleep(time.Hour)
+		f.is(HalfOpen)
+		f.told("open consecutive", "closed operator", "half_open operator")
+	})
+}
+
+// A probe is given up also while the breaker is disabled, and does not count.
+func TestProbesThatTimeOutWhileDisabled(t *testing.T) {
+	for _, o := range []Outcome{Success, Failure} {
+		run(t, quick(), func(f *fixture) {
+			f.open()
+			f.wait()
+			c := f.enter()
+			f.history.Decide(Decision{Mode: Disabled, Until: time.Now().Add(time.Minute)})
+			time.Sleep(time.Hour)
+			f.is(HalfOpen)
+			c.End(o, 0)
+			f.is(HalfOpen)
+			if got := f.Snapshot(); got.Opened != 1 || got.Probing != 0 {
+				f.Errorf("%+v", got)
+			}
+			f.told("open consecutive", "half_open open_for", "closed operator", "half_open operator")
+			f.call(1, Success)
+			f.is(Closed)
+		})
+	}
 }

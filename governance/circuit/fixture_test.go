@@ -40,6 +40,7 @@ func run(t *testing.T, s Settings, test func(f *fixture)) {
 // reload has a new breaker go on with the history.
 func (f *fixture) reload(s Settings) {
 	f.Breaker = New(f.history, s, func(c Change) { f.changes = append(f.changes, c) })
+	f.Adopt()
 }
 
 func (f *fixture) enter() Call {

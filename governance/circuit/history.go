@@ -4,6 +4,7 @@ package circuit
 
 import (
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,8 +13,8 @@ import (
 )
 
 // History is what a breaker learnt and what was decided about it. It is shared by the
-// breakers of one name and outlives them; the settings of the newest breaker
-// that has been called hold for all. Begin with NewHistory.
+// breakers of one name and outlives them; the settings of the first breaker, and then
+// of the last that was adopted, hold for all. Begin with NewHistory.
 type History struct {
 	inFlight             atomic.Int64
 	refused, wouldRefuse [len(reasons)]atomic.Uint64
@@ -21,11 +22,11 @@ type History struct {
 	standing atomic.Pointer[standing]
 
 	mu         sync.Mutex
-	serial     uint64   // of the newest breaker that has been called
+	serial     uint64   // of the breaker that was adopted; 0 before the first
 	configured Settings // its settings
 	settings   Settings // those that hold
 	decision   Decision
-	engine     *engine // nil until a breaker has been called; open and closed as state is
+	engine     *engine // nil before the first breaker; open and closed as state is
 	state      State   // without the decision
 	// turn counts the changes of state: what began in another turn says nothing now.
 	turn     uint64
@@ -53,12 +54,12 @@ type History struct {
 type probe struct {
 	place    uint32 // Call.place
 	deadline time.Time
+	answered bool
 }
 
 // standing is what holds until something changes.
 type standing struct {
 	history *History
-	serial  uint64
 	// clear says that calls are let in as far as limit has room; 0 is no limit.
 	clear  bool
 	limit  int64
@@ -77,24 +78,18 @@ func NewHistory() *History {
 // publish tells the check before a call what holds now.
 func (h *History) publish() {
 	h.standing.Store(&standing{
-		history: h, serial: h.serial,
-		clear:  h.decision.Mode == Auto && h.state == Closed && h.recovered,
-		limit:  int64(h.settings.MaxConcurrent),
-		dryRun: h.settings.DryRun,
-		turn:   h.turn,
-		slow:   h.slow,
+		history: h,
+		clear:   h.decision.Mode == Auto && h.state == Closed && h.recovered,
+		limit:   int64(h.settings.MaxConcurrent),
+		dryRun:  h.settings.DryRun,
+		turn:    h.turn,
+		slow:    h.slow,
 	})
 }
 
-// adopt has the settings of a breaker that is called hold, if none newer has been.
+// adopt has the settings and the callback of a breaker hold.
 func (h *History) adopt(b *Breaker) {
-	if b.serial <= h.serial {
-		return
-	}
 	h.serial, h.tell = b.serial, b.changed
-	if h.decision.Thresholds != nil && h.configured != b.settings && *h.decision.Configured != b.settings {
-		h.decision.Thresholds, h.decision.Configured = nil, nil
-	}
 	h.configured = b.settings
 	h.apply()
 }
@@ -136,10 +131,16 @@ func (h *History) replaceEngine() {
 // advance does what time alone does up to now.
 func (h *History) advance(now time.Time) {
 	if u := h.decision.Until; h.decision.Mode != Auto && !u.IsZero() && !now.Before(u) {
+		h.advanceState(u)
 		h.decision.Mode, h.decision.Until = Auto, time.Time{}
 		h.publish()
-		h.show(WhyOperator, u, 0)
+		h.show(WhyOperator, u, h.openLeft(u))
 	}
+	h.advanceState(now)
+}
+
+// advanceState is advance while what an operator decided stays as it is.
+func (h *History) advanceState(now time.Time) {
 	for {
 		switch h.state {
 		case Open:
@@ -153,8 +154,11 @@ func (h *History) advance(now time.Time) {
 			if late.IsZero() || now.Before(late) {
 				return
 			}
-			h.engine.trip(WhyProbeTimeout)
-			h.toOpen(late, WhyProbeTimeout)
+			if h.decision.Mode == Disabled {
+				h.probes = slices.DeleteFunc(h.probes, func(p probe) bool { return !now.Before(p.deadline) })
+				continue
+			}
+			h.overdue(late)
 		default:
 			if !h.recovered && now.Sub(h.closedAt) >= h.settings.RecoverOver {
 				h.recovered = true

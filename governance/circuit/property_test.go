@@ -46,7 +46,24 @@ func (p *player) keep(c Call) {
 	if c.standing != nil {
 		p.counted++
 	}
+	if p.IntN(4) == 0 {
+		c.Sending()
+	}
 	p.open = append(p.open, &c)
+}
+
+// markOne does what happens to a call before its end.
+func (p *player) markOne() {
+	if len(p.open) == 0 {
+		return
+	}
+	c := p.open[p.IntN(len(p.open))]
+	switch p.IntN(3) {
+	case 0:
+		c.Answered()
+	default:
+		c.Sent()
+	}
 }
 
 func (p *player) enterOne() {
@@ -61,7 +78,7 @@ func (p *player) enterOne() {
 	if !s.DryRun && c.standing != nil {
 		p.Fatalf("refused, and a call that counts")
 	}
-	if before.State == "closed" && before.Share == 1 && refusal.Reason != ReasonMaxConcurrent && !s.DryRun {
+	if before.State == "closed" && before.Share == 1 && refusal.Reason != ReasonMaxConcurrent && !s.DryRun && !before.Settings.DryRun {
 		p.Fatalf("refused for %s by a closed breaker: %+v", refusal.Reason, before)
 	}
 	if refusal.Reason == ReasonMaxConcurrent && before.InFlight < int64(s.MaxConcurrent) {
@@ -108,6 +125,8 @@ func (p *player) step() {
 		p.enterOne()
 	case n < 50:
 		p.keep(p.Attempt())
+	case n < 57:
+		p.markOne()
 	case n < 80:
 		p.endOne()
 	case n < 95:

@@ -39,11 +39,15 @@ func TestConcurrentUse(t *testing.T) {
 					ask = b.Attempt
 				}
 				c := ask()
+				if r.IntN(3) == 0 {
+					c.Sending()
+				}
 				if r.IntN(20) == 0 {
 					time.Sleep(time.Duration(r.IntN(15)) * time.Millisecond)
 				}
 				o := Outcome(r.IntN(3))
 				var twice sync.WaitGroup
+				twice.Go(c.Sent)
 				twice.Go(func() { c.End(o, time.Duration(r.IntN(2))*time.Millisecond) })
 				c.End(Success, 0)
 				twice.Wait()

@@ -22,10 +22,10 @@ func TestReloadInEachState(t *testing.T) {
 			inEach(t, recovering(), func(f *fixture, state string) {
 				_, left := f.State()
 				f.reload(s)
+				time.Sleep(2) // for another engine
 				f.is(stateOf(state))
-				c := f.Attempt() // adopts them
+				c := f.Attempt()
 				c.End(Neutral, 0)
-				time.Sleep(2)
 				f.is(stateOf(state))
 				if _, now := f.State(); state == "open" && now != left-2 {
 					f.Errorf("open for %s, want %s", now, left-2)
@@ -87,39 +87,65 @@ func TestReloadKeepsCounts(t *testing.T) {
 	})
 }
 
-// A configuration that fails to load has made breakers, and called none.
-func TestNeverCalledChangesNothing(t *testing.T) {
-	run(t, quick(), func(f *fixture) {
-		serving := f.Breaker
-		f.call(1, Success)
+// A configuration that fails to load has made breakers, and may have called them: its server may
+// have started before something else did not.
+func TestWhoIsNotAdoptedChangesNothing(t *testing.T) {
+	other := quick()
+	other.DryRun, other.Window, other.MaxConcurrent = true, time.Minute, 1
+	inEach(t, quick(), func(f *fixture, state string) {
 		before := f.Snapshot()
-		other := quick()
-		other.DryRun, other.Window, other.MaxConcurrent = true, time.Minute, 1
 		fails := New(f.history, other, func(Change) { f.Error("it was told of a change") })
 		fails.Ready()
-		fails.State()
 		fails.Share(time.Now())
-		fails.Healthy()
 		fails.Snapshot()
-		if got := serving.Snapshot(); got.Settings != before.Settings || got.Window != before.Window {
-			f.Errorf("%+v", got)
+		c, refusal := fails.Enter()
+		if refusal != nil && (refusal.DryRun || state != "open") {
+			f.Errorf("%s: refused: %+v", state, *refusal)
 		}
-		f.open()
-		f.refuses(ReasonOpen)
-		f.told("open consecutive")
+		c.End(Neutral, 0)
+		c = fails.Attempt()
+		c.End(Neutral, 0)
+		f.is(stateOf(state))
+		if got := f.Snapshot(); got.Settings != before.Settings || got.Window != before.Window {
+			f.Errorf("before %+v, after %+v", before, got)
+		}
+		fails.Healthy()
+		if state == "open" {
+			time.Sleep(2)
+			f.is(HalfOpen)
+			f.told("half_open health_check") // to the one that holds
+		}
 	})
 }
 
-// While both configurations serve, the older one does not take its settings back, and the newer
-// one is told of what its calls do.
-func TestNewestThatWasCalledHolds(t *testing.T) {
+// Nor does it take decided thresholds away from the one that runs.
+func TestWhoIsNotAdoptedKeepsThresholds(t *testing.T) {
+	configured, decided, other := quick(), quick(), quick()
+	decided.Consecutive, other.Consecutive = 3, 7
+	run(t, configured, func(f *fixture) {
+		f.history.Decide(Decision{Thresholds: &decided, Configured: &configured})
+		fails := New(f.history, other, nil)
+		c, _ := fails.Enter()
+		c.End(Success, 0)
+		if got := f.Snapshot(); got.Settings.Consecutive != 3 || !got.Thresholds {
+			f.Errorf("%+v", got.Settings)
+		}
+		fails.Adopt()
+		if got := f.Snapshot(); got.Settings.Consecutive != 7 || f.history.Decision().Thresholds != nil {
+			f.Errorf("%+v", got.Settings)
+		}
+	})
+}
+
+// While both configurations serve, the newer one's settings hold for both, and it is told of
+// what the older one's calls do.
+func TestNewestThatWasAdoptedHolds(t *testing.T) {
 	newer := quick()
 	newer.Consecutive = 3
 	run(t, quick(), func(f *fixture) {
 		old := f.Breaker
 		late := f.enter()
 		f.reload(newer)
-		f.call(1, Success)
 		late.End(Failure, 0) // of the same turn
 		c, _ := old.Enter()
 		c.End(Failure, 0)
@@ -127,8 +153,7 @@ func TestNewestThatWasCalledHolds(t *testing.T) {
 		c, _ = old.Enter()
 		c.End(Failure, 0)
 		f.is(Open)
-		old.Enter()
-		old.Attempt()
+		old.Adopt()
 		if got := f.Snapshot().Settings; got != newer.snapshot() {
 			f.Errorf("the older one took its settings back: %+v", got)
 		}
@@ -179,4 +204,43 @@ func TestSlowCallChangesWithCallsInFlight(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A configuration that is loaded and never used, as one that fails to load, is not told.
+func TestWhoIsToldBeforeTheFirstCall(t *testing.T) {
+	run(t, quick(), func(f *fixture) {
+		other := New(f.history, quick(), func(c Change) { f.Errorf("the other is told %+v", c) })
+		f.history.Decide(Decision{Mode: ForcedOpen})
+		f.told("open operator")
+		if got := other.Snapshot().State; got != "open" {
+			f.Errorf("it is %s", got)
+		}
+	})
+}
+
+// Who adopts is told at once, and his settings hold; an older one changes nothing.
+func TestAdopt(t *testing.T) {
+	inEach(t, recovering(), func(f *fixture, state string) {
+		old, oldChanges := f.Breaker, &f.changes
+		before := f.Snapshot()
+		s := recovering()
+		s.Consecutive, s.MinCalls = 7, 3
+		var told []Change
+		f.Breaker = New(f.history, s, func(c Change) { told = append(told, c) })
+		f.Adopt()
+		after := f.Snapshot()
+		if after.Settings != s.snapshot() || after.State != before.State || after.InFlight != 0 || len(told) != 0 {
+			f.Errorf("before %+v, after %+v, told %v", before, after, told)
+		}
+		old.Adopt()
+		f.Adopt()
+		if got := f.Snapshot().Settings; got != s.snapshot() {
+			f.Errorf("after an older one adopted: %+v", got)
+		}
+		f.history.Decide(Decision{Mode: ForcedOpen})
+		f.history.Decide(Decision{Mode: ForcedClosed})
+		if len(told) == 0 || len(*oldChanges) != 0 {
+			f.Errorf("told %v, the older %v", told, *oldChanges)
+		}
+	})
 }

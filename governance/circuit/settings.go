@@ -8,8 +8,16 @@ import (
 	"time"
 )
 
-// buckets is the number of parts that the window rolls on by.
-const buckets = 10
+const (
+	// buckets is the number of parts that the window rolls on by.
+	buckets = 10
+	// mostCalls, mostProbes and longest are beyond what makes sense, and within what can be
+	// counted: the engine does so in 32 bits, all probes are looked at with each, and
+	// open times double.
+	mostCalls  = 1_000_000_000
+	mostProbes = 1000
+	longest    = 365 * 24 * time.Hour
+)
 
 // Settings are what a breaker can be told; begin with DefaultSettings. Two are equal
 // if they compare as equal.
@@ -22,7 +30,9 @@ type Settings struct {
 	// Default: 0.5.
 	FailureRatio float64
 	// Consecutive opens the breaker after this number of failures in a row, however long they
-	// took; 0 means never. Slow calls are no failures. Default: 5.
+	// took; 0 means never. Slow calls are no failures, but the same number of these in a row
+	// opens it too: calls that passed SlowCall while none was answered or ended in
+	// time. So a stall is found with fewer calls than MinCalls. Default: 5.
 	Consecutive int
 	// SlowCall is from when on a call is slow, whether it has ended or not; 0 means never.
 	// That is found out in steps of an eighth of it, and of 1ms at least: a call that ends
@@ -40,7 +50,7 @@ type Settings struct {
 	// Probes is how many probes run at a time while half-open, and how many
 	// must succeed in a row to close it. Default: 3.
 	Probes int
-	// ProbeTimeout is when a probe that has not ended is a failure. Default: 10s.
+	// ProbeTimeout is when a probe that has neither ended nor been answered is a failure. Default: 10s.
 	ProbeTimeout time.Duration
 	// RecoverOver is how long traffic takes to grow from a tenth to all after closing; 0 means
 	// it is all there at once. Default: 10s.
@@ -83,7 +93,10 @@ func (s Settings) Validate() error {
 	if err := s.validateSlow(); err != nil {
 		return err
 	}
-	return s.validateOpen()
+	if err := s.validateOpen(); err != nil {
+		return err
+	}
+	return s.validateMost()
 }
 
 func (s Settings) validateSlow() error {
@@ -102,6 +115,8 @@ func (s Settings) validateOpen() error {
 	switch {
 	case s.OpenFor < time.Millisecond:
 		return fmt.Errorf("open_for: %s is below 1ms", s.OpenFor)
+	case s.OpenFor > longest:
+		return fmt.Errorf("open_for: %s is longer than a year", s.OpenFor)
 	case s.OpenForMax < s.OpenFor:
 		return fmt.Errorf("open_for: the cap %s is below the first open time %s", s.OpenForMax, s.OpenFor)
 	case s.Probes < 1:
@@ -110,6 +125,23 @@ func (s Settings) validateOpen() error {
 		return fmt.Errorf("probe_timeout: %s is below 1ms", s.ProbeTimeout)
 	case s.RecoverOver < 0:
 		return fmt.Errorf("recover_over: %s is negative; give 0 to turn it off", s.RecoverOver)
+	}
+	return nil
+}
+
+func (s Settings) validateMost() error {
+	for _, n := range []struct {
+		name        string
+		value, most int
+	}{
+		{"min_calls", s.MinCalls, mostCalls},
+		{"consecutive", s.Consecutive, mostCalls},
+		{"max_concurrent", s.MaxConcurrent, mostCalls},
+		{"probes", s.Probes, mostProbes},
+	} {
+		if n.value > n.most {
+			return fmt.Errorf("%s: %d is too many; give %d at most", n.name, n.value, n.most)
+		}
 	}
 	return nil
 }

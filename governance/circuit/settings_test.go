@@ -35,6 +35,11 @@ func TestValidate(t *testing.T) {
 		{"probes: with 0", func(s *Settings) { s.Probes = 0 }},
 		{"probe_timeout: 0s", func(s *Settings) { s.ProbeTimeout = 0 }},
 		{"recover_over: -1s", func(s *Settings) { s.RecoverOver = -time.Second }},
+		{"probes: 4294967296 is too many; give 1000", func(s *Settings) { s.Probes = 1 << 32 }},
+		{"min_calls: 1000000001 is too many", func(s *Settings) { s.MinCalls = 1_000_000_001 }},
+		{"consecutive: 1000000001 is too many", func(s *Settings) { s.Consecutive = 1_000_000_001 }},
+		{"max_concurrent: 1000000001 is too many", func(s *Settings) { s.MaxConcurrent = 1_000_000_001 }},
+		{"open_for: 2562047h47m16.854775807s is longer than a year", func(s *Settings) { s.OpenFor, s.OpenForMax = math.MaxInt64, math.MaxInt64 }},
 		{"max_concurrent: -1", func(s *Settings) { s.MaxConcurrent = -1 }},
 	} {
 		s := DefaultSettings()

@@ -33,6 +33,10 @@ type ring struct {
 	latest  [steps + 2]tally
 	sum     tally  // of latest, the last SlowCall
 	current *tally // of latest, the current step's
+	// inARow are the slow calls since one was answered or ended in time, and inTime is the
+	// step in which that was.
+	inARow int
+	inTime uint64
 }
 
 // tally is how many calls ended before the mark, and how many passed it.
@@ -97,7 +101,11 @@ func (r *ring) end(step uint64) (slow bool) {
 func (r *ring) fast() {
 	r.sum.fast++
 	r.current.fast++
+	r.breakRow()
 }
+
+// breakRow notes that a call was answered in time.
+func (r *ring) breakRow() { r.inARow, r.inTime = 0, r.now.Load() }
 
 // tick is a step of time.
 func (r *ring) tick() {
@@ -143,6 +151,9 @@ func (r *ring) advance() (passed int) {
 	r.marked = old
 	left.slow = passed
 	r.sum.slow += passed
+	if r.inTime <= old { // nobody was answered while these waited
+		r.inARow += passed
+	}
 	return passed
 }
 
@@ -164,6 +175,10 @@ func (h *History) passed(n int) {
 	}
 	s, recent := &h.settings, h.slow.sum
 	if h.decision.Mode == ForcedClosed || recent.slow == 0 {
+		return
+	}
+	if n > 0 && s.Consecutive > 0 && h.slow.inARow >= s.Consecutive {
+		h.trip(WhySlowInARow)
 		return
 	}
 	window := h.engine.counts()

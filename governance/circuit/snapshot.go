@@ -75,10 +75,12 @@ type Snapshot struct {
 	FailureRatio float64 `json:"failure_ratio"`
 	SlowRatio    float64 `json:"slow_ratio"`
 	// ConsecutiveFailures is how many there were since the last success.
-	ConsecutiveFailures int   `json:"consecutive_failures"`
-	InFlight            int64 `json:"in_flight"`
-	Probing             int   `json:"probing"`
-	Calls               Calls `json:"calls"`
+	ConsecutiveFailures int `json:"consecutive_failures"`
+	// ConsecutiveSlow is how many calls became slow since one was answered or ended in time.
+	ConsecutiveSlow int   `json:"consecutive_slow"`
+	InFlight        int64 `json:"in_flight"`
+	Probing         int   `json:"probing"`
+	Calls           Calls `json:"calls"`
 	// Refused and WouldRefuse, in a dry run, have every reason.
 	Refused     map[Reason]uint64 `json:"refused"`
 	WouldRefuse map[Reason]uint64 `json:"would_refuse"`
@@ -114,28 +116,26 @@ func (s Settings) snapshot() SettingsSnapshot {
 	}
 }
 
-// Snapshot returns the breaker as it is now. Before the first call of any breaker of its
-// history, the settings are its own.
+// Snapshot returns the breaker as it is now.
 func (b *Breaker) Snapshot() Snapshot {
 	h := b.history
 	h.mu.Lock()
 	defer h.unlock()
 	now := time.Now()
 	h.advance(now)
-	settings := h.settings
-	if h.serial == 0 {
-		settings = b.settings
-	}
 	s := Snapshot{
 		State: h.visible().String(), Since: h.since, Why: h.why,
 		Opened: h.opened, OpenedInARow: h.inARow, Share: h.shareNow(now),
 		ConsecutiveFailures: h.failures, InFlight: h.inFlight.Load(), Probing: len(h.probes),
 		Calls: h.calls, Refused: byReason(&h.refused), WouldRefuse: byReason(&h.wouldRefuse),
-		Settings: settings.snapshot(), Thresholds: h.decided(),
+		Settings: h.settings.snapshot(), Thresholds: h.decided(),
 	}
 	if h.engine != nil {
 		s.Window = h.engine.counts()
 		s.FailureRatio, s.SlowRatio = s.Window.FailureRatio(), s.Window.SlowRatio()
+	}
+	if h.slow != nil {
+		s.ConsecutiveSlow = h.slow.inARow
 	}
 	if h.decision.Mode != Auto {
 		s.Forced = h.decision.Mode.String()

@@ -31,12 +31,13 @@ type Config struct {
 	// breaker opens; 0 means never. Default: 0.5.
 	FailureRatio *float64 `json:"failure_ratio,omitempty"`
 
-	// Consecutive is the number of failures in a row that open the breaker; 0 means
-	// that no number does. Default: 5.
+	// Consecutive is the number of failures in a row that open the breaker, and of slow
+	// calls while none is answered or ends in time; 0 means that no number does.
+	// Default: 5.
 	Consecutive *int `json:"consecutive,omitempty"`
 
-	// SlowCall is from when on a call is slow, whether it has ended or not.
-	// Default: 0, never.
+	// SlowCall is from when on a call is slow, whether it has ended or not. The time
+	// begins once the request has been sent with its body. Default: 0, never.
 	SlowCall caddy.Duration `json:"slow_call,omitempty"`
 
 	// SlowRatio is the share of slow calls, above 0 and at most 1, from which on the
@@ -51,11 +52,11 @@ type Config struct {
 	// is longer.
 	OpenForMax caddy.Duration `json:"open_for_max,omitempty"`
 
-	// Probes is how many calls at a time are let through to see whether they succeed
-	// again, and how many must in a row to close the breaker. Default: 3.
+	// Probes is how many calls at a time, up to 1000, are let through to see whether they
+	// succeed again, and how many must in a row to close the breaker. Default: 3.
 	Probes int `json:"probes,omitempty"`
 
-	// ProbeTimeout is when a probe that has not ended counts as a failure.
+	// ProbeTimeout is when a probe that has not been answered counts as a failure.
 	// Default: 10s.
 	ProbeTimeout caddy.Duration `json:"probe_timeout,omitempty"`
 
@@ -63,8 +64,8 @@ type Config struct {
 	// closed; 0 means at once. Default: 10s.
 	RecoverOver *caddy.Duration `json:"recover_over,omitempty"`
 
-	// MaxConcurrent is how many calls may be under way; more are refused.
-	// Default: 0, any number.
+	// MaxConcurrent is how many calls may be under way; more are refused, but for
+	// probes. Default: 0, any number.
 	MaxConcurrent int `json:"max_concurrent,omitempty"`
 
 	// FailureStatus are the statuses that count as failures; a single digit stands

@@ -3,6 +3,7 @@ package breakerconf
 // caddyfile.go reads the settings' Caddyfile form.
 
 import (
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -113,7 +114,10 @@ func count(d *caddyfile.Dispenser) (int, error) {
 
 func parseCount(d *caddyfile.Dispenser, option, value string) (int, error) {
 	n, err := strconv.Atoi(value)
-	if err != nil || n < 1 || n > 1e9 {
+	if errors.Is(err, strconv.ErrRange) {
+		return 0, d.Errf("%s: %s is beyond what can be counted", option, value)
+	}
+	if err != nil || n < 1 {
 		return 0, d.Errf("%s: %q is not a whole number of at least 1", option, value)
 	}
 	return n, nil

@@ -8,6 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -23,13 +26,19 @@ var modes = map[string]circuit.Mode{
 	"disabled": circuit.Disabled,
 }
 
+// thresholds are the JSON names of the settings an operator can decide.
+var thresholds = []string{
+	"window", "min_calls", "failure_ratio", "consecutive", "slow_call", "slow_ratio", "open_for", "open_for_max",
+	"probes", "probe_timeout", "recover_over", "max_concurrent", "dry_run",
+}
+
 // Amend returns d as changed by the JSON command in body, of an operator about a
 // breaker that is configured with the settings given. The command has any of:
 //
 //	"state"       open, closed, disabled, or auto, which takes such a decision back
 //	"ttl"         how long the state holds, as in "5m"; absent means until taken back
 //	<thresholds>  fields of Config, which stand for the configured ones until the
-//	              configuration of this breaker changes
+//	              configuration of this breaker changes; 0 only where it means off
 //	"thresholds"  null, which takes decided thresholds back
 //
 // What it does not name stays as it was decided before. With an error, d is returned.
@@ -114,8 +123,8 @@ func mode(state, ttl json.RawMessage, now time.Time) (m circuit.Mode, until time
 
 // amendThresholds sets the given fields in place of the settings that are in effect.
 func amendThresholds(d *circuit.Decision, configured circuit.Settings, fields map[string]json.RawMessage) error {
-	if _, given := fields["failure_status"]; given {
-		return errors.New("failure_status cannot be decided here: change the configuration")
+	if err := checkFields(fields); err != nil {
+		return err
 	}
 	effective := configured
 	if d.Thresholds != nil && d.Configured != nil && *d.Configured == configured {
@@ -126,10 +135,14 @@ func amendThresholds(d *circuit.Decision, configured circuit.Settings, fields ma
 		return err
 	}
 	c := of(effective)
-	decoder := json.NewDecoder(bytes.NewReader(given))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&c); err != nil {
+	if err := json.Unmarshal(given, &c); err != nil {
 		return fmt.Errorf("reading thresholds: %w", err)
+	}
+	if _, given := fields["slow_ratio"]; given && c.SlowRatio == 0 {
+		return errZero("slow_ratio")
+	}
+	if err := c.checkZeros(); err != nil {
+		return err
 	}
 	if _, given := fields["slow_ratio"]; !given && c.SlowCall == 0 {
 		c.SlowRatio = 0 // with slow calls switched off there is no share of them
@@ -143,6 +156,46 @@ func amendThresholds(d *circuit.Decision, configured circuit.Settings, fields ma
 		d.Thresholds, d.Configured = nil, nil
 	}
 	return nil
+}
+
+// checkFields refuses fields that decide nothing; names must be exact, other than for
+// encoding/json.
+func checkFields(fields map[string]json.RawMessage) error {
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		switch {
+		case name == "failure_status":
+			return errors.New("failure_status cannot be decided here: change the configuration")
+		case !slices.Contains(thresholds, name):
+			return fmt.Errorf("%q is unknown; there are state, ttl, thresholds, %s", name, strings.Join(thresholds, ", "))
+		case string(fields[name]) == "null":
+			return fmt.Errorf(`%s: null is no value; {"thresholds":null} takes all that were decided back`, name)
+		}
+	}
+	return nil
+}
+
+// checkZeros refuses a zero that means the default in a configuration, and does not mean
+// off. The others are spelled out, so that it has been given.
+func (c *Config) checkZeros() error {
+	switch {
+	case c.Window == 0:
+		return errZero("window")
+	case c.MinCalls == 0:
+		return errZero("min_calls")
+	case c.OpenFor == 0:
+		return errZero("open_for")
+	case c.OpenForMax == 0:
+		return errZero("open_for_max")
+	case c.Probes == 0:
+		return errZero("probes")
+	case c.ProbeTimeout == 0:
+		return errZero("probe_timeout")
+	}
+	return nil
+}
+
+func errZero(name string) error {
+	return fmt.Errorf("%s: 0 makes no sense; leave it out to keep what holds", name)
 }
 
 // Decision is a circuit.Decision as it is stored and shown.

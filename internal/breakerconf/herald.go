@@ -25,44 +25,51 @@ const (
 	eventClosed = "breaker_closed"
 )
 
-// Herald logs changes of a breaker and emits Caddy events of them, in their order and
+// Herald logs changes of breakers and emits Caddy events of them, in their order and
 // off the path of the request that caused them: what an operator hangs on an event
-// may take long.
+// may take long. It knows nothing of a breaker but changes that are to be told.
 type Herald struct {
-	who    map[string]string
 	emit   func(event string, data map[string]any)
 	logger *zap.Logger
 
 	mu      sync.Mutex
-	waiting []circuit.Change
+	waiting []news
 	busy    bool
 }
 
-// NewHerald returns the herald of a breaker. who names it, in logs and in the data of
-// events, as in {"breaker": "checkout"} or {"pool": "shop", "upstream": "a:80"}. It is to
-// be called while the module is provisioned, and to be told of changes only later: events
-// cannot be emitted before the configuration has started.
-func NewHerald(ctx caddy.Context, who map[string]string) (*Herald, error) {
+// news is a change of one of the breakers.
+type news struct {
+	who map[string]string
+	circuit.Change
+}
+
+// NewHerald returns the herald of a module's breakers. It is to be called while the module
+// is provisioned, and to be told of changes only later: events cannot be emitted
+// before the configuration has started.
+func NewHerald(ctx caddy.Context) (*Herald, error) {
 	app, err := ctx.App("events")
 	if err != nil {
 		return nil, fmt.Errorf("getting the events app: %w", err)
 	}
 	events := app.(*caddyevents.App)
 	return &Herald{
-		who:    who,
 		emit:   func(event string, data map[string]any) { events.Emit(ctx, event, data) },
 		logger: ctx.Logger(),
 	}, nil
 }
 
-// Changed is what circuit.New takes as changed.
-func (h *Herald) Changed(c circuit.Change) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.waiting = append(h.waiting, c)
-	if !h.busy {
-		h.busy = true
-		go h.tell()
+// For returns what circuit.New takes as changed, for one breaker. who names it, in logs and
+// in the data of events, as in {"breaker": "checkout"} or {"pool": "shop", "upstream":
+// "a:80"}; it must not be changed any more.
+func (h *Herald) For(who map[string]string) func(circuit.Change) {
+	return func(c circuit.Change) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.waiting = append(h.waiting, news{who, c})
+		if !h.busy {
+			h.busy = true
+			go h.tell()
+		}
 	}
 }
 
@@ -70,25 +77,25 @@ func (h *Herald) Changed(c circuit.Change) {
 func (h *Herald) tell() {
 	for {
 		h.mu.Lock()
-		changes := h.waiting
+		waiting := h.waiting
 		h.waiting = nil
-		h.busy = len(changes) > 0
+		h.busy = len(waiting) > 0
 		h.mu.Unlock()
-		if len(changes) == 0 {
+		if len(waiting) == 0 {
 			return
 		}
-		for _, c := range changes {
-			h.tellOf(c)
+		for _, n := range waiting {
+			h.tellOf(n)
 		}
 	}
 }
 
-func (h *Herald) tellOf(c circuit.Change) {
+func (h *Herald) tellOf(c news) {
 	level, message := zapcore.InfoLevel, "breaker is half-open"
-	data := make(map[string]any, len(h.who)+2)
+	data := make(map[string]any, len(c.who)+2)
 	fields := []zap.Field{zap.Stringer("from", c.From), zap.String("why", c.Why)}
-	for _, key := range slices.Sorted(maps.Keys(h.who)) {
-		value := h.who[key]
+	for _, key := range slices.Sorted(maps.Keys(c.who)) {
+		value := c.who[key]
 		data[key] = value
 		fields = append(fields, zap.String(key, value))
 	}
