@@ -73,6 +73,27 @@ func BenchmarkClosed(b *testing.B) {
 	}
 }
 
+// What fallback_on_failure adds for requests that do not fail, with the headers that browsers
+// send.
+func BenchmarkFallbackOnFailure(b *testing.B) {
+	for name, second := range map[string]*FallbackOnFailure{"off": nil, "on": {}} {
+		b.Run(name, func(b *testing.B) {
+			h := standalone(func(h *Handler) { h.FallbackRaw, h.FallbackOnFailure = []byte("{}"), second })
+			inside(func(w http.ResponseWriter, r *http.Request) {
+				for n := range 12 {
+					r.Header.Set(fmt.Sprint("X-Field-", n), "value")
+				}
+				was := *r
+				b.ReportAllocs()
+				for b.Loop() {
+					*r = was
+					_ = h.ServeHTTP(w, r, ok)
+				}
+			})
+		})
+	}
+}
+
 // What the engine's part in Closed costs.
 func BenchmarkEngine(b *testing.B) {
 	h := standalone(nil)

@@ -9,24 +9,41 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+
+	"github.com/weirproxy/weir/governance/circuit"
 )
 
-// watchedBody notes whether it was the request's body that failed. The transport reads
-// it in a goroutine of its own.
+// watchedBody notes whether it was the request's body that failed, and tells the call from
+// when until when it is read: meanwhile it may be the client who is waited for. The
+// transport reads it in a goroutine of its own.
 type watchedBody struct {
 	io.ReadCloser
+	call   *circuit.Call
+	begun  atomic.Bool // somebody reads it, or what he reads is no body
 	failed atomic.Bool
 }
 
 func (b *watchedBody) Read(p []byte) (int, error) {
+	if !b.begun.Load() && b.begun.CompareAndSwap(false, true) {
+		b.call.Sending()
+	}
 	n, err := b.ReadCloser.Read(p)
-	b.note(err)
+	if err != nil {
+		b.note(err)
+		b.call.Sent()
+	}
 	return n, err
+}
+
+// Close implements io.Closer. Whoever closes the body needs no more of it.
+func (b *watchedBody) Close() error {
+	b.call.Sent()
+	return b.ReadCloser.Close()
 }
 
 // note takes an error of reading the body. That it was closed is the transport's doing.
 func (b *watchedBody) note(err error) {
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, http.ErrBodyReadAfterClose) {
+	if !errors.Is(err, io.EOF) && !errors.Is(err, http.ErrBodyReadAfterClose) {
 		b.failed.Store(true)
 	}
 }
@@ -59,23 +76,20 @@ func newKeptBody(source *watchedBody, limit int64) (*keptBody, io.ReadCloser) {
 	return b, b.current
 }
 
-// whole reports whether the body can be read again; that of a request without one can.
-func (b *keptBody) whole() bool {
+// again returns the body from its start, and whether it can be read so: that of a request
+// without one can. A transport may still be reading it, and wait for the client: what comes
+// is kept, and not lost on the transport.
+func (b *keptBody) again() (io.ReadCloser, bool) {
 	if b == nil {
-		return true
+		return nil, true
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return !b.spilt
-}
-
-// again returns the body from its start. A transport may still be reading it, and wait
-// for the client: what comes is kept, and not lost on the transport.
-func (b *keptBody) again() io.ReadCloser {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	if b.spilt {
+		return nil, false
+	}
 	b.current = &bodyReader{body: b}
-	return b.current
+	return b.current, true
 }
 
 // Read implements io.Reader.
@@ -122,6 +136,7 @@ func (r *bodyReader) readKept(p []byte) (int, error) {
 
 // Close implements io.Closer.
 func (r *bodyReader) Close() error {
+	r.body.source.call.Sent()
 	r.body.mu.Lock()
 	defer r.body.mu.Unlock()
 	r.closed = true

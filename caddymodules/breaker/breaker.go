@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"sync/atomic"
 
 	"github.com/caddyserver/certmagic"
 	"go.uber.org/zap"
@@ -50,7 +49,8 @@ const defaultMaxBody = 64 << 10
 type Handler struct {
 	// Name identifies the breaker in metrics, in the admin API and across reloads.
 	// Breakers of one configuration that have the same name share their state and
-	// must have the same settings; only their fallbacks may differ. Required.
+	// must have the same settings; only their fallbacks may differ. One inside another
+	// of the same name does nothing. Required.
 	Name string `json:"name,omitempty"`
 
 	breakerconf.Config
@@ -60,7 +60,7 @@ type Handler struct {
 	FallbackRaw json.RawMessage `json:"fallback,omitempty" caddy:"namespace=http.handlers inline_key=handler"`
 
 	// FallbackOnFailure has the fallback answer also requests that were let through and
-	// failed. Default: none; clients get the failure.
+	// failed, unless in a dry run. Default: none; clients get the failure.
 	FallbackOnFailure *FallbackOnFailure `json:"fallback_on_failure,omitempty"`
 
 	by       string
@@ -72,7 +72,7 @@ type Handler struct {
 	handle   *livestate.Handle
 	live     *liveBreaker
 	breaker  *circuit.Breaker
-	serving  atomic.Bool
+	ctx      caddy.Context
 }
 
 // FallbackOnFailure says which failed requests are given to the fallback. It takes that
@@ -114,7 +114,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err := metricset.Register(ctx.GetMetricsRegistry()); err != nil {
 		return err
 	}
-	herald, err := breakerconf.NewHerald(ctx, map[string]string{"breaker": h.Name})
+	herald, err := breakerconf.NewHerald(ctx)
 	if err != nil {
 		return err
 	}
@@ -122,7 +122,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("breaker %s: %w", h.Name, err)
 	}
 	h.restore() // before there is anybody to tell: what is restored is no change
-	h.breaker = circuit.New(h.live.History, h.settings, herald.Changed)
+	changed := herald.For(map[string]string{"breaker": h.Name})
+	h.breaker = circuit.New(h.live.History, h.settings, changed)
+	h.ctx = ctx
 	h.handle.Show(h)
 	return nil
 }
@@ -182,4 +184,5 @@ var (
 	_ caddyhttp.MiddlewareHandler = (*Handler)(nil)
 	_ caddyfile.Unmarshaler       = (*Handler)(nil)
 	_ livestate.Controller        = (*Handler)(nil)
+	_ livestate.Leader            = (*Handler)(nil)
 )

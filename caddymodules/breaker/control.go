@@ -58,14 +58,6 @@ func (h *Handler) decision() circuit.Decision {
 	return d
 }
 
-// effective are the settings with what an operator decided.
-func (h *Handler) effective() circuit.Settings {
-	if d := h.decision(); d.Thresholds != nil {
-		return *d.Thresholds
-	}
-	return h.settings
-}
-
 // Control implements livestate.Controller: a decision is about the whole breaker.
 func (h *Handler) Control(path []string, body []byte) (any, error) {
 	if len(path) != 0 {
@@ -138,26 +130,4 @@ func (h *Handler) restore() {
 	if err := h.load(); err != nil {
 		h.logger.Warn("operator's decision of before is not known", zap.String("breaker", h.Name), zap.Error(err))
 	}
-}
-
-// begin is called when the first request reaches the handler. Thresholds that were
-// decided for other settings then end, and are stored no longer, so that they don't
-// come back should the settings: a configuration that fails to load ends nothing. It
-// does not use the request's time.
-func (h *Handler) begin() {
-	if !h.serving.CompareAndSwap(false, true) {
-		return
-	}
-	if d := h.live.Decision(); d.Configured == nil || *d.Configured == h.settings {
-		return
-	}
-	go func() {
-		h.live.deciding.Lock()
-		defer h.live.deciding.Unlock()
-		h.live.Decide(h.decision())
-		h.logger.Info("thresholds decided for other settings are dropped", zap.String("breaker", h.Name))
-		if err := h.save(); err != nil {
-			h.logger.Warn("storing operator's decision", zap.String("breaker", h.Name), zap.Error(err))
-		}
-	}()
 }

@@ -52,13 +52,13 @@ func TestOperator(t *testing.T) {
 	control(t, `{"consecutive":1}`)
 	get(t, "http://"+listen)
 	wantState(t, "open")
-	want := []string{"breaker_opened test operator 45", "breaker_closed test operator <nil>", "breaker_opened test consecutive"}
+	want := []string{"breaker_opened test operator 44.", "breaker_closed test operator <nil>", "breaker_opened test consecutive 3"}
 	var seen []string
 	if !eventually(func() bool { seen = append(seen, takeEvents()...); return len(seen) >= len(want) }) {
 		t.Fatalf("events are %q, want %q", seen, want)
 	}
 	for i := range want {
-		if !strings.HasPrefix(seen[i], want[i][:len("breaker_opened test op")]) {
+		if !strings.HasPrefix(seen[i], want[i]) {
 			t.Errorf("event %d is %q, want %q", i, seen[i], want[i])
 		}
 	}
@@ -110,6 +110,18 @@ func TestReloads(t *testing.T) {
 				mustLoad(t, storage, site(listen, options, "header X-Reloaded yes\n\treverse_proxy "+up))
 			}
 		})
+	}
+}
+
+// A decision is about the configuration that runs, also before its first request.
+func TestDecisionsAfterAReload(t *testing.T) {
+	listen := freeport.Address(t)
+	up := backend(t, status(200))
+	storage := serve(t, site(listen, quick, "reverse_proxy "+up))
+	get(t, "http://"+listen)
+	mustLoad(t, storage, site(listen, quick+"min_calls 7\n", "reverse_proxy "+up))
+	if s := control(t, `{"state":"closed"}`); s.Settings.MinCalls != 7 || s.Forced != "closed" {
+		t.Errorf("after a reload: %+v", s)
 	}
 }
 

@@ -92,6 +92,28 @@ func TestNestedBreakers(t *testing.T) {
 	}
 }
 
+// One request takes one place of a breaker, and counts once, however often it is met.
+func TestTheSameBreakerTwice(t *testing.T) {
+	listen := freeport.Address(t)
+	var fails atomic.Bool
+	fails.Store(true)
+	up := backend(t, func(w http.ResponseWriter, _ *http.Request) {
+		if fails.Load() {
+			w.WriteHeader(500)
+		}
+	})
+	const breaker = "breaker test {\n consecutive 2\nopen_for 50ms 50ms\nprobes 1\nmax_concurrent 1\nrecover_over off\n}\n"
+	serve(t, fmt.Sprintf("http://%s {\n route {\n%s header X-Between yes\n breaker outer\n encode\n%s reverse_proxy %s\n}\n}", listen, breaker, breaker, up))
+	open(t, "http://"+listen)
+	wantCalls(t, 0, 2, 0)
+	fails.Store(false)
+	wantState(t, "half_open")
+	wantReply(t, get(t, "http://"+listen), 200, "")
+	wantState(t, "closed")
+	wantReply(t, get(t, "http://"+listen), 200, "")
+	wantCalls(t, 2, 2, 0)
+}
+
 func TestHEADAndHTTP2(t *testing.T) {
 	listen := freeport.Address(t)
 	serve(t, site(listen, quick+"fallback {\n respond fallback\n}\nfallback_on_failure", "reverse_proxy "+backend(t, status(500))))
@@ -120,117 +142,4 @@ func TestHEADAndHTTP2(t *testing.T) {
 		}
 	}
 	wantState(t, "open")
-}
-
-const onFailure = "consecutive 100\nfallback {\n reverse_proxy %s\n}\nfallback_on_failure {\n max_body 10\n%s}\n"
-
-// What failed is given to the fallback, with the request as it was.
-func TestFallbackOnFailure(t *testing.T) {
-	refused := freeport.Address(t)
-	read := backend(t, func(w http.ResponseWriter, r *http.Request) {
-		io.Copy(io.Discard, r.Body)
-		w.Header().Set("X-Failed", "yes")
-		http.Error(w, "failed", http.StatusServiceUnavailable)
-	})
-	reset := backend(t, func(w http.ResponseWriter, r *http.Request) {
-		io.Copy(io.Discard, r.Body)
-		conn, _, _ := http.NewResponseController(w).Hijack()
-		conn.Close()
-	})
-	const long = "longer than is kept"
-	for name, c := range map[string]struct {
-		up, method, body string
-		options          string
-		status           int
-		text             string
-	}{
-		"GET, status":                   {read, "GET", "", "", 200, "GET /path  <nil>"},
-		"GET, reset":                    {reset, "GET", "", "", 200, "GET /path  <nil>"},
-		"GET, refused":                  {refused, "GET", "", "", 200, "GET /path  <nil>"},
-		"PUT, status":                   {read, "PUT", "short", "", 200, "PUT /path short <nil>"},
-		"PUT, long":                     {read, "PUT", long, "", 503, "failed"},
-		"PUT, long, refused":            {refused, "PUT", long, "", 200, "PUT /path " + long},
-		"PUT, reset":                    {reset, "PUT", "short", "", 200, "PUT /path short <nil>"},
-		"POST, status":                  {read, "POST", "short", "", 503, "failed"},
-		"POST, reset":                   {reset, "POST", "short", "", 502, "valid answer"},
-		"POST, refused":                 {refused, "POST", "short", "", 200, "POST /path short <nil>"},
-		"POST without body":             {read, "POST", "", "", 503, "failed"},
-		"POST, asked for":               {read, "POST", "short", "non_idempotent\n", 200, "POST /path short <nil>"},
-		"POST, asked for, reset":        {reset, "POST", "short", "non_idempotent\n", 200, "POST /path short <nil>"},
-		"POST, asked for, long":         {read, "POST", long, "non_idempotent\n", 503, "failed"},
-		"POST, asked for, nothing sent": {refused, "POST", long, "non_idempotent\n", 200, "POST /path " + long},
-	} {
-		t.Run(name, func(t *testing.T) {
-			listen := freeport.Address(t)
-			serve(t, fmt.Sprintf("http://%s {\n route {\n breaker test {\n"+onFailure+"\n}\n rewrite /rewritten\n request_header X-Inner yes\n reverse_proxy %s\n}\n}",
-				listen, backend(t, func(w http.ResponseWriter, r *http.Request) {
-					w.Header().Set("X-Inner", r.Header.Get("X-Inner"))
-					echo(w, r)
-				}), c.options, c.up))
-			got := do(t, c.method, "http://"+listen+"/path", c.body)
-			wantReply(t, got, c.status, c.text)
-			fallback := uint64(0)
-			if c.status == 200 {
-				fallback = 1
-				if got.Header.Get("X-Failed") != "" || got.Header.Get("X-Inner") != "" {
-					t.Errorf("the fallback's answer has headers of what failed: %v", got.Header)
-				}
-			} else if c.status == 503 && got.Header.Get("X-Failed") != "yes" {
-				t.Errorf("the failing answer lacks headers: %v", got.Header)
-			}
-			wantCalls(t, 0, 1, 0)
-			if n := view(t).snapshot().Fallbacks.Failure; n != fallback {
-				t.Errorf("%d fallbacks are counted, want %d", n, fallback)
-			}
-		})
-	}
-}
-
-// A failing answer that is long is cut off; one that is not is read to its end.
-func TestFallbackDoesNotWaitForALongFailure(t *testing.T) {
-	listen := freeport.Address(t)
-	var wrote atomic.Int64
-	up := backend(t, func(w http.ResponseWriter, r *http.Request) {
-		w.WriteHeader(500)
-		for r.Context().Err() == nil {
-			n, err := w.Write(make([]byte, 1<<15))
-			if err != nil {
-				return
-			}
-			wrote.Add(int64(n))
-		}
-	})
-	serve(t, site(listen, "consecutive 100\nfallback {\n respond fallback\n}\nfallback_on_failure", "reverse_proxy "+up))
-	wantReply(t, get(t, "http://"+listen), 200, "fallback")
-	wantCalls(t, 0, 1, 0)
-}
-
-// With no upstream to send it to, nothing has been sent.
-func TestFallbackWithoutUpstreams(t *testing.T) {
-	listen := freeport.Address(t)
-	up := freeport.Address(t)
-	serve(t, site(listen, "consecutive 100\nfallback {\n respond fallback\n}\nfallback_on_failure",
-		"reverse_proxy "+up+" {\n fail_duration 1m\n}"))
-	for range 3 { // the first is refused, then the upstream is down
-		wantReply(t, do(t, "POST", "http://"+listen, "hello"), 200, "fallback")
-	}
-}
-
-func TestFailingFallbackOnFailure(t *testing.T) {
-	listen := freeport.Address(t)
-	for fallback, c := range map[string]struct {
-		status int
-		text   string
-	}{
-		"error 418":           {418, "teapot"},
-		"header X-Fallback 1": {503, "unavailable"}, // nobody answers: it stays as it was
-	} {
-		mustLoad(t, t.TempDir(), site(listen, "consecutive 100\nfallback {\n"+fallback+"\n}\nfallback_on_failure", "reverse_proxy "+backend(t, status(503))))
-		got := get(t, "http://"+listen)
-		wantReply(t, got, c.status, "")
-		if !strings.Contains(strings.ToLower(got.text), c.text) {
-			t.Errorf("got %q, want %q in it", got.text, c.text)
-		}
-		stop(t)
-	}
 }

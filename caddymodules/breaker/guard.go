@@ -36,27 +36,51 @@ type guard struct {
 // ServeHTTP implements caddyhttp.Handler.
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) error {
 	h := g.handler
+	if h.isAround(w) {
+		return g.next.ServeHTTP(w, r)
+	}
 	g.ResponseWriter = w
 	g.tunnel = r.Method == http.MethodConnect
-	if !h.serving.Load() {
-		h.begin()
-	}
 	call, refusal := h.breaker.Enter()
 	g.call = call
 	if refusal != nil {
-		if !h.effective().DryRun {
+		if !refusal.DryRun {
 			return h.refuse(w, r, refusal)
 		}
 		h.wouldRefuse(refusal.Reason)
 	}
-	if h.FallbackOnFailure != nil && !g.tunnel {
-		return g.passOrFallback(r)
+	watched := r.Body != nil && r.Body != http.NoBody
+	if watched {
+		g.body.ReadCloser, g.body.call = r.Body, &g.call
+		g.body.begun.Store(g.tunnel) // what comes through a tunnel is no body
 	}
-	if r.Body != nil && r.Body != http.NoBody {
-		g.body.ReadCloser = r.Body
+	if h.FallbackOnFailure != nil && !g.tunnel && g.call.Enforced() {
+		return g.passOrFallback(r, watched)
+	}
+	if watched {
 		r.Body = &g.body
 	}
 	return g.pass(r)
+}
+
+// isAround reports whether whoever writes to w is behind this breaker already, under its name
+// or another handler's of the same name: one request would take the places of two.
+func (h *Handler) isAround(w http.ResponseWriter) bool {
+	for {
+		switch outer := w.(type) {
+		case *guard:
+			if outer.handler.live == h.live {
+				return true
+			}
+			w = outer.ResponseWriter
+		case *exchange.Exchange: // which is around all of weir's handlers
+			return false
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = outer.Unwrap()
+		default:
+			return false
+		}
+	}
 }
 
 // pass calls next and notes how the call ended. A panic, above all

@@ -35,7 +35,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, refusal *circui
 	x := exchange.From(r)
 	x.RefusedBy = h.by
 	h.live.fallbacksRefused.Add(1)
-	failed := h.serveFallback(w, r, string(refusal.Reason), err)
+	failed := h.serveFallback(w, r, string(refusal.Reason), func(http.ResponseWriter, *http.Request) error { return err })
 	x.RefusedBy = h.by // a fallback that asked an upstream has overwritten it
 	return failed
 }
@@ -57,15 +57,13 @@ func (h *Handler) refusal(refusal *circuit.Refusal) error {
 	return p.Handler()
 }
 
-// serveFallback has the fallback answer. What it leaves unanswered is answered with
-// otherwise.
-func (h *Handler) serveFallback(w http.ResponseWriter, r *http.Request, reason string, otherwise error) error {
+// serveFallback has the fallback answer, and unanswered what it leaves unanswered.
+func (h *Handler) serveFallback(w http.ResponseWriter, r *http.Request, reason string, unanswered caddyhttp.HandlerFunc) error {
 	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
 		state, _ := h.breaker.State()
 		repl.Set("http.breaker."+h.Name+".state", state.String())
 		repl.Set("http.breaker."+h.Name+".reason", reason)
 	}
-	unanswered := caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error { return otherwise })
 	return h.fallback.ServeHTTP(w, r, unanswered)
 }
 

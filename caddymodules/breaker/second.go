@@ -3,11 +3,17 @@ package breaker
 // second.go gives a request that failed to the fallback.
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -16,9 +22,12 @@ import (
 	"github.com/weirproxy/weir/governance/circuit"
 )
 
-// mostDiscarded is how much of a failing answer's body is read to its end, which
-// keeps the connection to the upstream, before the rest is cut off.
-const mostDiscarded = 64 << 10
+// Up to mostDiscarded bytes of a failing answer, and what comes of it within discardFor, are
+// read, which keeps the connection to the upstream; the rest is cut off.
+const (
+	mostDiscarded = 64 << 10
+	discardFor    = 100 * time.Millisecond
+)
 
 // errCut tells next that no more of its failing answer is wanted.
 var errCut = errors.New("the failing answer is replaced by the fallback")
@@ -26,49 +35,58 @@ var errCut = errors.New("the failing answer is replaced by the fallback")
 // second is what it takes to give a failed request to the fallback: the request and the
 // answer's header as they were before next had them.
 type second struct {
-	method, uri, host string
-	url               url.URL
-	header            http.Header
-	answer            http.Header
-	body              *keptBody // nil if there is none
+	request http.Request
+	url     url.URL
+	header  http.Header
+	answer  http.Header
+	body    *keptBody     // nil if there is none
+	again   io.ReadCloser // the body for the fallback
 
-	held      bool // the failing answer is held back
-	cut       bool
-	discarded int
+	cancel     context.CancelFunc // of next
+	held       *time.Timer        // cancels it; set once the failing answer is held back
+	discarded  int
+	retryAfter string // of the failing answer
 }
 
 // passOrFallback passes the request and, if it fails while that can still be
-// mended, gives it to the fallback.
-func (g *guard) passOrFallback(r *http.Request) error {
+// mended, gives it to the fallback. watched says that it has a body.
+func (g *guard) passOrFallback(r *http.Request, watched bool) error {
 	h := g.handler
-	s := &second{
-		method: r.Method, uri: r.RequestURI, host: r.Host, url: *r.URL,
-		header: r.Header.Clone(), answer: maps.Clone(g.Header()),
-	}
-	if r.Body != nil && r.Body != http.NoBody {
-		g.body.ReadCloser = r.Body
+	s := &second{request: *r, url: *r.URL, header: r.Header.Clone(), answer: maps.Clone(g.Header())}
+	if watched {
 		s.body, r.Body = newKeptBody(&g.body, h.FallbackOnFailure.MaxBody)
 	}
+	// It ends with the request's, and is canceled before that only to cut an answer off. The
+	// request stays where it is: placeholders are about this one.
+	var ctx context.Context
+	ctx, s.cancel = context.WithCancel(r.Context())
+	*r = *r.WithContext(ctx)
 	g.second = s
-	err := g.passUncut(r)
-	switch {
-	case s.held:
-		if err == nil {
-			err = caddyhttp.Error(g.status, errCut)
-		}
-	case err == nil || !g.failedUnsent(r, err) || !g.repeatable(r, err):
+	err := g.passUnlessHeld(r)
+	if !g.held() && (err == nil || !g.failedUnsent(r, err) || !g.harmless(r, err) || !s.reopen()) {
 		return err
+	}
+	if c := h.logger.Check(zap.DebugLevel, "request that failed is given to the fallback"); c != nil {
+		c.Write(zap.String("breaker", h.Name), zap.Int("status", g.status), zap.Error(err))
+	}
+	if g.held() {
+		err = caddyhttp.Error(g.status, fmt.Errorf("status %d from behind the breaker, and no answer from its fallback", g.status))
 	}
 	s.restore(r, g.Header())
 	h.live.fallbacksFailure.Add(1)
-	return h.serveFallback(g.ResponseWriter, r, "failure", err)
+	return h.serveFallback(g.ResponseWriter, r, "failure", func(w http.ResponseWriter, _ *http.Request) error {
+		if s.retryAfter != "" {
+			w.Header().Set("Retry-After", s.retryAfter)
+		}
+		return err
+	})
 }
 
-// passUncut is pass, except that it returns where next panics because the answer that it
-// was sending has been cut off.
-func (g *guard) passUncut(r *http.Request) error {
+// passUnlessHeld is pass, except that it returns where next panics because the answer that
+// is held back, and so nobody's to see, broke off or was cut off.
+func (g *guard) passUnlessHeld(r *http.Request) error {
 	defer func() {
-		if !g.second.cut {
+		if !g.held() {
 			return
 		}
 		if v := recover(); v != nil && v != http.ErrAbortHandler {
@@ -83,13 +101,10 @@ func (g *guard) failedUnsent(r *http.Request, err error) bool {
 	return g.status == 0 && !g.hijacked && g.outcome(r, err) == circuit.Failure
 }
 
-// repeatable reports whether the request can be made once more: its body is there,
-// and it does no harm. err is what it failed with, nil if with an answer.
-func (g *guard) repeatable(r *http.Request, err error) bool {
-	if !g.second.body.whole() {
-		return false
-	}
-	return g.handler.FallbackOnFailure.NonIdempotent || idempotent(g.second.method) || err != nil && neverSent(r, err)
+// harmless reports whether it does no harm to make the request once more. err is what it
+// failed with, nil if with an answer.
+func (g *guard) harmless(r *http.Request, err error) bool {
+	return g.handler.FallbackOnFailure.NonIdempotent || idempotent(g.second.request.Method) || err != nil && neverSent(r, err)
 }
 
 // idempotent reports whether requests with the method may be repeated
@@ -123,24 +138,32 @@ func neverSent(r *http.Request, err error) bool {
 }
 
 // held reports whether next's answer is held back.
-func (g *guard) held() bool { return g.second != nil && g.second.held }
+func (g *guard) held() bool { return g.second != nil && g.second.held != nil }
 
-// hold holds a failing answer back, of which only the status is known, if the
+// hold holds a failing answer back, of which only the status and the header are known, if the
 // fallback may replace it. That is the end of the call.
 func (g *guard) hold() bool {
-	if g.second == nil || g.body.failed.Load() || !g.repeatable(nil, nil) {
+	s := g.second
+	if s == nil || g.body.failed.Load() || !g.harmless(nil, nil) || !s.reopen() {
 		return false
 	}
-	g.second.held = true
+	s.held = time.AfterFunc(discardFor, s.cancel)
+	s.retryAfter = g.Header().Get("Retry-After")
 	g.call.End(circuit.Failure, g.retryAfter())
 	return true
+}
+
+// reopen takes the body from whoever reads it, and reports whether all of it can be read
+// again. From then on nobody can use it up.
+func (s *second) reopen() (ok bool) {
+	s.again, ok = s.body.again()
+	return ok
 }
 
 // discard takes what next writes of a failing answer.
 func (s *second) discard(p []byte) (int, error) {
 	s.discarded += len(p)
 	if s.discarded > mostDiscarded {
-		s.cut = true
 		return 0, errCut
 	}
 	return len(p), nil
@@ -148,9 +171,14 @@ func (s *second) discard(p []byte) (int, error) {
 
 // restore undoes what next did to the request and to the header of the answer.
 func (s *second) restore(r *http.Request, answer http.Header) {
-	r.Method, r.RequestURI, r.Host, *r.URL, r.Header = s.method, s.uri, s.host, s.url, s.header
-	if s.body != nil {
-		r.Body = s.body.again()
+	if s.held != nil {
+		s.held.Stop()
+	}
+	s.cancel() // what is left of next has no use any more
+	*r = s.request
+	*r.URL, r.Header = s.url, s.header
+	if s.again != nil {
+		r.Body = s.again
 	}
 	clear(answer)
 	maps.Copy(answer, s.answer)

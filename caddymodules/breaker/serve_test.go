@@ -30,7 +30,13 @@ const listenersEnd = 50 * time.Millisecond
 // load makes Caddy run the Caddyfile, with storage of the test's own.
 func load(t *testing.T, storage, caddyfile string) error {
 	t.Helper()
-	adapted, err := adapttest.Adapt("{\n\tadmin off\n\tpersist_config off\n\tauto_https off\n\tlog {\n\t\toutput discard\n\t}\n" +
+	return loadWith(t, storage, "output discard", caddyfile)
+}
+
+// loadWith is load with options of the log.
+func loadWith(t *testing.T, storage, log, caddyfile string) error {
+	t.Helper()
+	adapted, err := adapttest.Adapt("{\n\tadmin off\n\tpersist_config off\n\tauto_https off\n\tlog {\n" + log + "\n\t}\n" +
 		"\tevents {\n\t\ton breaker_opened weir_test\n\t\ton breaker_closed weir_test\n\t}\n" +
 		"\tstorage file_system {\n\t\troot " + storage + "\n\t}\n}\n" + caddyfile)
 	if err != nil {
@@ -53,7 +59,12 @@ func loadJSON(config string) error {
 
 func mustLoad(t *testing.T, storage, caddyfile string) {
 	t.Helper()
-	if err := load(t, storage, caddyfile); err != nil {
+	mustLoadWith(t, storage, "output discard", caddyfile)
+}
+
+func mustLoadWith(t *testing.T, storage, log, caddyfile string) {
+	t.Helper()
+	if err := loadWith(t, storage, log, caddyfile); err != nil {
 		t.Fatalf("loading: %v", err)
 	}
 }

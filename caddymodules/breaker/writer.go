@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/weirproxy/weir/governance/circuit"
+	"github.com/weirproxy/weir/internal/exchange"
 )
 
 // WriteHeader notes the final status; informational ones pass, except 101, which
@@ -28,7 +29,7 @@ func (g *guard) WriteHeader(status int) {
 			return
 		case failed || g.isStream(status):
 			g.answered(failed)
-		default:
+		case status != exchange.StatusClientClosed && !g.body.failed.Load(): // else nobody has answered
 			g.call.Answered()
 		}
 	}
