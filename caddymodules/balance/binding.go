@@ -97,9 +97,6 @@ func (p *Policy) bind(pool reverseproxy.UpstreamPool) *binding {
 	}
 	b := p.newBinding(pool)
 	p.current.Store(b)
-	if p.serving.CompareAndSwap(false, true) {
-		p.live.dropOld(p, b.table)
-	}
 	return b
 }
 

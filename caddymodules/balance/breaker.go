@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"sync"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/weirproxy/weir/governance/balance"
 	"github.com/weirproxy/weir/governance/circuit"
@@ -27,10 +27,7 @@ const logEvery = 10 * time.Second
 type breakers struct {
 	settings *circuit.Settings     // nil if there are none
 	failures *breakerconf.Statuses // that count
-	ctx      caddy.Context
-
-	mu      sync.Mutex
-	heralds map[string]*breakerconf.Herald // of breakers that are not closed
+	healthy  int                   // status or class of a passing active health check
 }
 
 // breakerSettings returns the settings of the upstreams' breakers, or nil.
@@ -57,32 +54,14 @@ func (p *Policy) watchBreakers(ctx caddy.Context) error {
 	if p.Breaker == nil {
 		return nil
 	}
-	p.breakers.ctx, p.breakers.heralds = ctx, make(map[string]*breakerconf.Herald)
-	if _, err := p.herald(""); err != nil {
+	herald, err := breakerconf.NewHerald(ctx)
+	if err != nil {
 		return err
 	}
 	p.balancer.Watch(func(address string, c circuit.Change) {
-		p.breakers.mu.Lock()
-		defer p.breakers.mu.Unlock()
-		herald := p.breakers.heralds[address]
-		if herald == nil {
-			var err error
-			if herald, err = p.herald(address); err != nil {
-				p.logger.Error("telling of a breaker", zap.Error(err))
-				return
-			}
-		}
-		p.breakers.heralds[address] = herald
-		if c.To == circuit.Closed { // it may be long until the next time
-			delete(p.breakers.heralds, address)
-		}
-		herald.Changed(c)
+		herald.For(map[string]string{"pool": p.Name, "upstream": address})(c)
 	})
 	return nil
-}
-
-func (p *Policy) herald(address string) (*breakerconf.Herald, error) {
-	return breakerconf.NewHerald(p.breakers.ctx, map[string]string{"pool": p.Name, "upstream": address})
 }
 
 // judge tells the upstream's breaker how an attempt ended that was answered.
@@ -122,10 +101,10 @@ func (p *Policy) wouldSkip(address string) {
 }
 
 // checked notes the answer to an active health check of the upstream at address: if
-// it is as it should be, an open breaker probes. Before its first request a policy does
-// not know whether its configuration will ever be the one that runs.
+// its status is as it should be, an open breaker probes. A policy that does not lead yet
+// checks for a configuration that may never be the one that runs.
 func (p *Policy) checked(address string, res *http.Response) {
-	if p.Breaker == nil || !p.serving.Load() || res.StatusCode < 200 || res.StatusCode > 299 {
+	if p.Breaker == nil || !p.leads.Load() || !caddyhttp.StatusCodeMatches(res.StatusCode, p.breakers.healthy) {
 		return
 	}
 	if u := p.live.Upstream(address); u != nil {

@@ -26,6 +26,7 @@ import (
 	"github.com/weirproxy/weir/governance/balance"
 	"github.com/weirproxy/weir/governance/circuit"
 	"github.com/weirproxy/weir/governance/livestate"
+	"github.com/weirproxy/weir/internal/breakerconf"
 	"github.com/weirproxy/weir/internal/exchange"
 	"github.com/weirproxy/weir/internal/freeport"
 )
@@ -229,6 +230,37 @@ func TestPassingHealthCheckEndsTheOpenTime(t *testing.T) {
 	wantState(t, a, "in")
 }
 
+// What passes is what the health check is told to expect.
+func TestExpectedStatusOfHealthChecks(t *testing.T) {
+	for _, tc := range []struct {
+		expect, status int
+		passes         bool
+	}{
+		{0, 204, true}, {0, 302, false}, {302, 302, true}, {3, 307, true}, {302, 200, false}, {200, 204, false},
+	} {
+		upstreams := reverseproxy.UpstreamPool{{Host: new(reverseproxy.Host), Dial: "a:80"}}
+		p := guardedPolicy(upstreams)
+		p.Breaker = new(breakerconf.Config)
+		proxy := &reverseproxy.Handler{Upstreams: upstreams}
+		if tc.expect != 0 {
+			proxy.HealthChecks = &reverseproxy.HealthChecks{Active: &reverseproxy.ActiveHealthChecks{ExpectStatus: tc.expect}}
+		}
+		if err := p.describe(proxy); err != nil {
+			t.Fatal(err)
+		}
+		p.Select(upstreams, httptest.NewRequest(http.MethodGet, "/", nil), nil)
+		p.leads.Store(true)
+		for range 5 {
+			attempt := p.balancer.Begin(p.live.Upstream("a:80"))
+			attempt.Answered(balance.FailedStatus)
+		}
+		p.checked("a:80", &http.Response{StatusCode: tc.status})
+		if state := p.balancer.Snapshot().Upstreams[0].State; (state == "half_open") != tc.passes {
+			t.Errorf("%d where %d is expected: the upstream is %s", tc.status, tc.expect, state)
+		}
+	}
+}
+
 func TestMaxConcurrentIsARefusalOfItsOwn(t *testing.T) {
 	listen := freeport.Address(t)
 	release, arrived := make(chan struct{}), make(chan struct{}, 2)
@@ -288,6 +320,9 @@ func TestMaxConcurrentIsNamedInTheAccessLog(t *testing.T) {
 	}
 	if x.RefusedBy != "max_concurrent test" || p.live.limited.Load() != 1 {
 		t.Errorf("refused by %q, %d requests; want max_concurrent test and 1", x.RefusedBy, p.live.limited.Load())
+	}
+	if !x.RetrySoon {
+		t.Error("the client is not told that there may be room soon")
 	}
 	attempt.Answered(balance.Success)
 	if p.Select(upstreams, r, nil) == nil {
@@ -460,9 +495,30 @@ func (*listener) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	return nil
 }
 
+// slowly is how long a handler takes for an event that a breaker closed, in nanoseconds.
+var slowly atomic.Int64
+
 func (*listener) Handle(_ context.Context, e caddy.Event) error {
+	if e.Name() == "breaker_closed" {
+		time.Sleep(time.Duration(slowly.Load()))
+	}
 	heard <- e
 	return nil
+}
+
+// wantEvents waits for events of the pool "test".
+func wantEvents(t *testing.T, address string, want ...string) {
+	t.Helper()
+	for _, w := range want {
+		select {
+		case e := <-heard:
+			if e.Name() != w || e.Data["pool"] != "test" || e.Data["upstream"] != address || e.Data["why"] == "" {
+				t.Errorf("event is %s with %v, want %s", e.Name(), e.Data, w)
+			}
+		case <-time.After(5 * time.Second):
+			t.Fatalf("no event %s", w)
+		}
+	}
 }
 
 var _ caddyevents.Handler = (*listener)(nil)
@@ -476,21 +532,48 @@ func TestEventsOfBreakers(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { stop(t) })
-	status.Store(500)
-	sharesOf(t, "http://"+listen, 2)
-	status.Store(200)
-	wantState(t, a, "half_open")
-	get(t, "http://"+listen)
-	for _, want := range []string{"breaker_opened", "breaker_closed"} {
-		select {
-		case e := <-heard:
-			if e.Name() != want || e.Data["pool"] != "test" || e.Data["upstream"] != a || e.Data["why"] == "" {
-				t.Errorf("event is %s with %v, want %s", e.Name(), e.Data, want)
-			}
-		case <-time.After(5 * time.Second):
-			t.Fatalf("no event %s", want)
+	slowly.Store(int64(300 * time.Millisecond)) // what comes after that waits
+	defer slowly.Store(0)
+	for range 2 {
+		status.Store(500)
+		sharesOf(t, "http://"+listen, 2)
+		status.Store(200)
+		wantState(t, a, "half_open")
+		get(t, "http://"+listen)
+		wantState(t, a, "in")
+	}
+	wantEvents(t, a, "breaker_opened", "breaker_closed", "breaker_opened", "breaker_closed")
+}
+
+// After a reload it is the new configuration that tells of changes, and whose settings
+// hold, from its first request on, wherever that goes.
+func TestBreakersAfterAReload(t *testing.T) {
+	listen, storage := freeport.Address(t), t.TempDir()
+	a, status := moody(t, "a")
+	b, _ := moody(t, "b")
+	must := func(options string) {
+		t.Helper()
+		err := loadWith(t, "events {\non breaker_opened weir_test\n}", storage, guardedSite(listen, a+" "+b, "open_for 1h 1h\n"+options, ""))
+		if err != nil {
+			t.Fatal(err)
 		}
 	}
+	must("consecutive 2")
+	t.Cleanup(func() { stop(t) })
+	status.Store(500)
+	sharesOf(t, "http://"+listen, 6)
+	wantState(t, a, "open")
+	wantEvents(t, a, "breaker_opened")
+	must("consecutive 7")
+	if got := upstreamOf(t, "test", a).Breaker.Settings.Consecutive; got != 7 {
+		t.Errorf("after a reload, before any request, consecutive is %d for the one that is open, want 7", got)
+	}
+	for _, state := range []string{"closed", "open"} {
+		if _, err := policyOf(t).Control([]string{"upstreams", a}, []byte(`{"breaker":{"state":"`+state+`"}}`)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantEvents(t, a, "breaker_opened")
 }
 
 // guardedPolicy is a policy over upstreams that all do well and have breakers.

@@ -118,7 +118,8 @@ type Policy struct {
 	balancer *balance.Balancer
 	owned    *reverseproxy.HTTPTransport
 	current  atomic.Pointer[binding]
-	serving  atomic.Bool
+	ctx      caddy.Context
+	leads    atomic.Bool
 }
 
 // livePool is the part of a policy that the registry keeps.
@@ -182,6 +183,7 @@ func (p *Policy) Provision(ctx caddy.Context) error {
 	if err := p.tap(ctx, proxy); err != nil {
 		return err
 	}
+	p.ctx = ctx
 	p.handle.Show(p)
 	return nil
 }
@@ -280,6 +282,10 @@ func (p *Policy) describe(proxy *reverseproxy.Handler) error {
 	}
 	p.retries = proxy.LoadBalancing != nil && (proxy.LoadBalancing.Retries > 0 || proxy.LoadBalancing.TryDuration > 0)
 	p.handles = len(proxy.HandleResponse) > 0
+	p.breakers.healthy = http.StatusOK / 100
+	if checks := proxy.HealthChecks; checks != nil && checks.Active != nil {
+		setIf(&p.breakers.healthy, checks.Active.ExpectStatus)
+	}
 	// dynamic upstreams are loaded after the policy
 	p.source = func() memberSource {
 		source, _ := proxy.DynamicUpstreams.(memberSource)
@@ -321,4 +327,5 @@ var (
 	_ reverseproxy.Selector = (*Policy)(nil)
 	_ caddyfile.Unmarshaler = (*Policy)(nil)
 	_ livestate.Controller  = (*Policy)(nil)
+	_ livestate.Leader      = (*Policy)(nil)
 )

@@ -64,9 +64,10 @@ func (p *Policy) pickFirst(b *binding, pool reverseproxy.UpstreamPool, r *http.R
 // refuse notes that no upstream can have the request.
 func (p *Policy) refuse(b *binding, x *exchange.Exchange) {
 	if !b.table.Full() {
-		x.RefusedBy = "pool " + p.Name
+		x.RefusedBy, x.RetrySoon = "pool "+p.Name, false
 		return
 	}
+	x.RetrySoon = true // it takes one answer until there is room
 	// the proxy may ask again and again until its time is up
 	if by := "max_concurrent " + p.Name; x.RefusedBy != by {
 		x.RefusedBy = by

@@ -11,6 +11,7 @@ import (
 	"github.com/weirproxy/weir/governance/balance"
 	"github.com/weirproxy/weir/governance/circuit"
 	"github.com/weirproxy/weir/internal/breakerconf"
+	"github.com/weirproxy/weir/internal/inforce"
 	"github.com/weirproxy/weir/internal/statestore"
 )
 
@@ -104,35 +105,40 @@ func (l *livePool) restore(p *Policy) {
 	}
 }
 
+// Lead implements livestate.Leader: the settings of the breakers hold from now on, and
+// decisions that do not hold against the configuration are forgotten once it is in force.
+func (p *Policy) Lead() {
+	p.leads.Store(true)
+	p.balancer.Serve()
+	if len(p.live.Decisions()) > 0 {
+		inforce.Then(p.ctx, p.dropOld)
+	}
+}
+
 // dropOld forgets decisions that no longer hold, above all weights and thresholds that
 // were decided against another configuration, so that they don't come back should that
-// one. It is called when the first request reaches a policy: a configuration that fails
-// to load drops nothing. It does not use the request's time.
-func (l *livePool) dropOld(p *Policy, table *balance.Table) {
-	if len(l.Decisions()) == 0 {
+// one.
+func (p *Policy) dropOld() {
+	l, table := p.live, p.balancer.Table()
+	l.deciding.Lock()
+	defer l.deciding.Unlock()
+	now, dropped := time.Now(), 0
+	for address, d := range l.Decisions() {
+		m, _ := l.member(table, address)
+		left := l.Decision(m, now)
+		left.Breaker = stillHolds(left.Breaker, p.breakers.settings)
+		if left != d {
+			l.Decide(address, left)
+			dropped++
+		}
+	}
+	if dropped == 0 {
 		return
 	}
-	go func() {
-		l.deciding.Lock()
-		defer l.deciding.Unlock()
-		now, dropped := time.Now(), 0
-		for address, d := range l.Decisions() {
-			m, _ := l.member(table, address)
-			left := l.Decision(m, now)
-			left.Breaker = stillHolds(left.Breaker, p.breakers.settings)
-			if left != d {
-				l.Decide(address, left)
-				dropped++
-			}
-		}
-		if dropped == 0 {
-			return
-		}
-		p.logger.Info("decisions that hold no longer are dropped", zap.String("pool", p.Name), zap.Int("upstreams", dropped))
-		if err := l.save(p); err != nil {
-			p.logger.Warn("storing operator's decisions", zap.Error(err))
-		}
-	}()
+	p.logger.Info("decisions that hold no longer are dropped", zap.String("pool", p.Name), zap.Int("upstreams", dropped))
+	if err := l.save(p); err != nil {
+		p.logger.Warn("storing operator's decisions", zap.Error(err))
+	}
 }
 
 // stillHolds returns d without thresholds that were decided against another

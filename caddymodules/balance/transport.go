@@ -57,6 +57,9 @@ func (o *observer) RoundTrip(req *http.Request) (*http.Response, error) {
 		req = withBody(req, sent)
 	}
 	attempt := o.policy.balancer.Begin(upstream)
+	if sent != nil {
+		sent.attempt = attempt
+	}
 	if attempt.WouldSkip() {
 		o.policy.wouldSkip(address)
 	}
@@ -117,17 +120,28 @@ func (p *Policy) classify(ctx context.Context, res *http.Response, err error, se
 
 // requestBody remembers whether it was the request's body that failed, and not the
 // upstream: the client broke it, or there is nothing left of it because an earlier
-// attempt has used it up. The transport reads it in a goroutine of its own.
+// attempt has used it up. And it tells when all is sent: as long as a client is still
+// sending, it is not the upstream that is slow. The transport reads it in a goroutine of
+// its own.
 type requestBody struct {
 	io.ReadCloser
-	declared   int64 // length, -1 if unknown
+	attempt    balance.Attempt // only to tell that
+	declared   int64           // length, -1 if unknown
 	read       int64
+	begun      bool
 	unsendable atomic.Bool
 }
 
 func (b *requestBody) Read(p []byte) (int, error) {
+	if !b.begun { // a connection has been made, if that takes long the upstream is slow
+		b.begun = true
+		b.attempt.Sending()
+	}
 	n, err := b.ReadCloser.Read(p)
 	b.read += int64(n)
+	if err != nil {
+		b.attempt.Sent()
+	}
 	switch {
 	case err == nil:
 	case errors.Is(err, io.EOF):
@@ -140,6 +154,11 @@ func (b *requestBody) Read(p []byte) (int, error) {
 		b.unsendable.Store(true)
 	}
 	return n, err
+}
+
+func (b *requestBody) Close() error {
+	b.attempt.Sent()
+	return b.ReadCloser.Close()
 }
 
 // withBody returns a copy of req with another body; a RoundTripper must not

@@ -48,12 +48,16 @@ type Balancer struct {
 	table    atomic.Pointer[Table]
 	watch    func(address string, c circuit.Change)
 
-	mu     sync.Mutex // held while the table changes
-	closed bool
+	mu      sync.Mutex // held while the table changes
+	serving bool
+	closed  bool
 }
 
 // NewBalancer returns a Balancer without members. settings must be valid.
 func NewBalancer(pool *Pool, settings Settings) *Balancer {
+	if settings.Breaker != nil {
+		settings.Breaker = new(*settings.Breaker) // the caller may change its own
+	}
 	return &Balancer{pool: pool, settings: settings}
 }
 

@@ -36,8 +36,29 @@ func (b *Balancer) breakersOf(upstreams []*Upstream, old *Table) []breaker {
 			circuit.New(history, *b.settings.Breaker, func(c circuit.Change) { b.turned(u, c) }),
 			history,
 		}
+		if b.serving && !b.closed {
+			breakers[i].Adopt()
+		}
 	}
 	return breakers
+}
+
+// Serve tells that requests come to the balancer, and so that its configuration is the one
+// that runs: its settings hold, and Watch is told, for the breakers of all members and of
+// those that join later. Without it that is so only for breakers that are new to the pool.
+func (b *Balancer) Serve() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.serving || b.closed {
+		return
+	}
+	b.serving = true
+	if t := b.Table(); t != nil && t.breakers != nil {
+		for i := range t.breakers {
+			t.breakers[i].Adopt()
+		}
+		b.pool.changes.Add(turn) // limits may be others
+	}
 }
 
 // breakerHistory returns the history of u's breaker, made when it is first needed.
@@ -84,9 +105,14 @@ func (b *Balancer) breakerSettings(d *circuit.Decision) *circuit.Settings {
 // turned follows a change of the state of u's breaker.
 func (b *Balancer) turned(u *Upstream, c circuit.Change) {
 	u.turns[c.To].Add(1)
-	decision := b.pool.Decision(Member{Address: u.Address, Advertised: true}, c.At)
-	if !b.breakerSettings(decision.Breaker).DryRun {
-		u.turn(c)
+	decided := b.pool.Decision(Member{Address: u.Address, Advertised: true}, c.At).Breaker
+	if !b.breakerSettings(decided).DryRun {
+		switch {
+		case c.To == circuit.Open:
+			u.opened(c.At)
+		case c.Why == circuit.WhyProbeSucceeded, c.To == circuit.Closed && decided != nil && decided.Mode == circuit.ForcedClosed:
+			u.cleared()
+		}
 	}
 	b.pool.changes.Add(turn)
 	if t := b.Table(); t != nil && c.To == circuit.Closed {
@@ -97,21 +123,27 @@ func (b *Balancer) turned(u *Upstream, c circuit.Change) {
 	}
 }
 
-// turn notes when the breaker opened. While it is not closed, ejections do not count:
-// its times hold. When it closes, its probes have shown more than what was learnt
-// before, and its own growth is caution enough.
-func (u *Upstream) turn(c circuit.Change) {
+// opened notes when the breaker opened. While it is not closed, ejections do not count:
+// its times hold.
+func (u *Upstream) opened(at time.Time) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	switch c.To {
-	case circuit.Open:
-		u.openedAt = c.At
-	case circuit.Closed:
-		u.rate, u.inARow, u.unproven = 1, 0, false
-		u.ejectedTill, u.ejectedFor = time.Time{}, 0
-		u.probeUntil.Store(0)
-		u.settle()
+	u.openedAt = at
+}
+
+// cleared forgets what was learnt before the breaker closed: its probes have shown more,
+// or an operator knows better, and its own growth is caution enough. A breaker that is
+// only out of an operator's hands again, or disabled, has shown nothing.
+func (u *Upstream) cleared() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.rate, u.inARow, u.unproven = 1, 0, false
+	u.ejectedTill, u.ejectedFor = time.Time{}, 0
+	u.probeUntil.Store(0)
+	if u.openedAt.After(u.heedFrom) { // what hung then may fail only now
+		u.heedFrom = u.openedAt
 	}
+	u.settle()
 }
 
 // hasten lets the other breakers probe when the first one closes of a pool in which
@@ -142,11 +174,17 @@ func (t *Table) weighBreaker(w *weights, i int, d *circuit.Decision, now time.Ti
 		return
 	}
 	of.limit = int64(settings.MaxConcurrent)
-	var left time.Duration
-	if of.state, left = t.breakers[i].State(); of.state == circuit.Open {
-		w.by(now.Add(max(left, time.Millisecond)))
-	}
-	if of.state == circuit.Closed {
+	state, left := t.breakers[i].State()
+	of.state = state
+	switch state {
+	case circuit.Open:
+		of.forced = d != nil && d.Mode == circuit.ForcedOpen
+		if left > 0 {
+			w.by(now.Add(left))
+		} else if !of.forced { // its time is just over
+			w.by(now.Add(time.Millisecond))
+		}
+	case circuit.Closed:
 		var next time.Time
 		of.share, next = t.breakers[i].Share(now)
 		w.by(next)

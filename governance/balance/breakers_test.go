@@ -593,6 +593,7 @@ func TestBreakersSurviveReloads(t *testing.T) {
 		b.try(1, Success)
 		next := NewBalancer(b.pool, guarded(func(s *circuit.Settings) { s.Consecutive = 2 }))
 		next.Sync(members(1, 1))
+		next.Serve()
 		b.balancer.Close()
 		b.balancer, b.table = next, next.Table()
 		b.wantStates("open", "in")

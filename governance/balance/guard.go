@@ -46,6 +46,22 @@ func (a *Attempt) Judge(o circuit.Outcome, retryAfter time.Duration) {
 	}
 }
 
+// Sending tells that the request's body begins to be sent: until Sent, the attempt is not
+// slow for the breaker. It may be called on a copy of the attempt, at any time.
+func (a *Attempt) Sending() {
+	if a.guard != nil {
+		a.guard.call.Sending()
+	}
+}
+
+// Sent tells that all of the request is sent, or will not be. It may be called on a copy of
+// the attempt, concurrently with the other methods, and late or more than once.
+func (a *Attempt) Sent() {
+	if a.guard != nil {
+		a.guard.call.Sent()
+	}
+}
+
 // answered has the breaker count the outcome, unless it was told another.
 func (g *guard) answered(u *Upstream, o Outcome) {
 	u.waiting.Add(-1)

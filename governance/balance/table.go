@@ -147,10 +147,11 @@ func (t *Table) Next() int {
 // Pick returns the index of the member that the next attempt goes to, or -1 if
 // there is none. available tells whether a member can take this request at all;
 // tried, if not nil, whether the request was sent to it already: such members are
-// the last choice. Ejected members are chosen rather than none.
+// the last choice. Ejected members are chosen rather than none, but those whose breaker is
+// not closed only if nobody else is there: one that is full, or was tried, is.
 func (t *Table) Pick(available, tried func(int) bool) int {
 	w := t.current()
-	usable := func(i int) bool { return available(i) && (tried == nil || !tried(i)) && !t.full(w, i) }
+	usable := func(i int) bool { return t.usable(w, i, available, tried) }
 	if i := t.sought(w, usable); i >= 0 {
 		return i
 	}
@@ -174,7 +175,7 @@ func (t *Table) Pick(available, tried func(int) bool) int {
 // rhythm would starve some; drawing by weight keeps the proportions of any part.
 func (t *Table) Draw(available, tried func(int) bool) int {
 	w := t.current()
-	usable := func(i int) bool { return available(i) && (tried == nil || !tried(i)) && !t.full(w, i) }
+	usable := func(i int) bool { return t.usable(w, i, available, tried) }
 	if i := t.sought(w, usable); i >= 0 {
 		return i
 	}
@@ -189,7 +190,7 @@ func (t *Table) sought(w *weights, usable func(int) bool) int {
 	}
 	i := int(sought) - 1
 	of := &w.of[i]
-	needed := w.nobodyProven && !of.drained && of.base > 0
+	needed := w.nobodyProven && !of.drained && of.base > 0 && !of.forced
 	if needed && !usable(i) {
 		return -1 // it is left to a request that can use it
 	}
@@ -211,8 +212,7 @@ func (t *Table) admit(w *weights, i int) bool {
 	return !of.unproven || w.nobodyProven || t.upstreams[i].admitProbe(time.Now())
 }
 
-// draw looks at all members: first those in the rotation, then the ejected, of
-// those not tried before those tried. Among equals it draws by weight.
+// draw looks at all members in order of their rank. Among equals it draws by weight.
 func (t *Table) draw(w *weights, available, tried func(int) bool) int {
 	for {
 		now := time.Now()
@@ -229,21 +229,21 @@ func (t *Table) draw(w *weights, available, tried func(int) bool) int {
 }
 
 // drawOnce is draw as things are at now; lastResort tells that the member is ejected
-// or has its probe already.
+// or has its probe already. What others have no room for goes to nobody rather than to one
+// who is known not to be well.
 func (t *Table) drawOnce(w *weights, now time.Time, available, tried func(int) bool) (best int, lastResort bool) {
 	best = -1
-	bestRank, total := 4, 0.0
+	bestRank, total := ranks, 0.0
+	crowded := false
 	for i := range w.of {
 		of := &w.of[i]
-		if of.drained || of.base <= 0 || !available(i) || t.full(w, i) {
+		if of.drained || of.base <= 0 || !available(i) {
 			continue
 		}
-		rank := 0
-		if of.ejected || of.unproven && !w.nobodyProven && t.busy(of, i, now) {
-			rank++
-		}
-		if tried != nil && tried(i) {
-			rank += 2
+		rank := t.rank(w, i, now, tried)
+		if t.full(w, i) {
+			crowded = crowded || rank < rankShunned
+			continue
 		}
 		if rank > bestRank {
 			continue
@@ -257,15 +257,10 @@ func (t *Table) drawOnce(w *weights, now time.Time, available, tried func(int) b
 			best = i
 		}
 	}
-	return best, bestRank%2 == 1
-}
-
-// busy reports whether a member on probation has all the probes it may have.
-func (t *Table) busy(of *weight, i int, now time.Time) bool {
-	if of.state == circuit.HalfOpen {
-		return !t.breakers[i].Ready()
+	if crowded && bestRank >= rankShunned {
+		return -1, false
 	}
-	return t.upstreams[i].probing(now)
+	return best, bestRank%2 == 1
 }
 
 // seekRecovered has the next request try an ejected member at once if a failure
@@ -279,7 +274,7 @@ func (t *Table) seekRecovered() {
 	sought := -1
 	var oldest time.Time
 	for i, u := range t.upstreams {
-		if of := &w.of[i]; of.drained || of.base <= 0 {
+		if of := &w.of[i]; of.drained || of.base <= 0 || of.forced {
 			continue
 		}
 		u.mu.Lock()

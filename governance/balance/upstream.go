@@ -56,7 +56,9 @@ type Upstream struct {
 	joined      time.Time // zero: was there from the beginning
 	since       time.Time // as it was told
 	instance    string
-	restartedAt time.Time // when another instance was told
+	// heedFrom is from when on attempts must have begun to say anything: another instance
+	// was told then, or the breaker opened and has closed since.
+	heedFrom    time.Time
 	ejectedAt   time.Time
 	ejectedTill time.Time
 	ejectedFor  time.Duration
@@ -95,7 +97,7 @@ func (u *Upstream) join(m Member, isNew bool, now time.Time) {
 	if restarted := u.instance != "" && m.Instance != "" && m.Instance != u.instance; restarted {
 		u.rate, u.inARow, u.unproven = 1, 0, false
 		u.ejectedTill, u.ejectedFor = time.Time{}, 0
-		u.restartedAt = now
+		u.heedFrom = now
 		u.probeUntil.Store(0)
 		u.breaker.Store(nil)
 		isNew = true
@@ -162,8 +164,8 @@ func (u *Upstream) record(o Outcome, start, now time.Time, s *Settings) change {
 	u.endProbe(start)
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if start.Before(u.restartedAt) {
-		return change{} // it was another process that did well, or not
+	if start.Before(u.heedFrom) {
+		return change{} // it was another process that did well or not, or another trouble
 	}
 	defer u.settle()
 	rate := u.rateAt(now, s)
@@ -193,7 +195,7 @@ func (u *Upstream) record(o Outcome, start, now time.Time, s *Settings) change {
 func (u *Upstream) truncate(c change, start, now time.Time, s *Settings) change {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if start.Before(u.restartedAt) {
+	if start.Before(u.heedFrom) {
 		return change{}
 	}
 	defer u.settle()

@@ -42,6 +42,7 @@ type weight struct {
 	drained          bool
 
 	state  circuit.State // of its breaker; closed in a dry run, and if there is none
+	forced bool          // an operator opened it
 	share  float64       // that the breaker leaves it while traffic grows back; part of ramp
 	limit  int64         // of attempts that wait for an answer; 0 means none
 	dryRun bool
@@ -120,7 +121,7 @@ func (t *Table) compute(now time.Time) (*weights, []float64) {
 		if of.state == circuit.Open {
 			out = true
 			e.at, e.till = u.openedAt, time.Time{} // when it ends is known already
-			e.forced = decision.Breaker != nil && decision.Breaker.Mode == circuit.ForcedOpen
+			e.forced = of.forced
 		}
 		w.by(u.nextChange(now, s))
 		u.mu.Unlock()
