@@ -18,6 +18,12 @@ import (
 func (t *Transport) attempt(req *http.Request, to *target) (*http.Response, balance.Outcome, error) {
 	sent, body := to.request(req)
 	attempt := t.balancer.Begin(to.upstream)
+	if body != nil {
+		body.attempt = attempt
+	}
+	if attempt.WouldSkip() {
+		t.wouldSkip(to.address)
+	}
 	returned := false
 	defer func() {
 		if !returned { // a transport that panics is nothing against the endpoint
@@ -72,18 +78,28 @@ func (to *target) request(req *http.Request) (*http.Request, *requestBody) {
 }
 
 // requestBody remembers whether it was the request's body that failed, and not the
-// endpoint. The transport reads it in a goroutine of its own.
+// endpoint, and tells when all is sent: as long as the caller is still sending, it is not
+// the endpoint that is slow. The transport reads it in a goroutine of its own.
 type requestBody struct {
 	io.ReadCloser
-	declared   int64 // length; 0 and less if unknown
+	attempt    balance.Attempt // only to tell that
+	declared   int64           // length; 0 and less if unknown
 	read       int64
+	begun      bool
 	closed     atomic.Bool
 	unsendable atomic.Bool
 }
 
 func (b *requestBody) Read(p []byte) (int, error) {
+	if !b.begun { // a connection has been made, if that takes long the endpoint is slow
+		b.begun = true
+		b.attempt.Sending()
+	}
 	n, err := b.ReadCloser.Read(p)
 	b.read += int64(n)
+	if err != nil {
+		b.attempt.Sent()
+	}
 	switch {
 	case err == nil:
 	case errors.Is(err, io.EOF):
@@ -98,6 +114,7 @@ func (b *requestBody) Read(p []byte) (int, error) {
 
 func (b *requestBody) Close() error {
 	b.closed.Store(true)
+	b.attempt.Sent()
 	return b.ReadCloser.Close()
 }
 

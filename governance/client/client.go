@@ -57,8 +57,8 @@ type Settings struct {
 	// within 3 s, and keeping up to 100 idle connections to each endpoint.
 	Transport http.RoundTripper
 
-	// Logger is told when a Source begins to fail and when it works again, and of the
-	// changes of breakers. Default: slog.Default().
+	// Logger is told when a Source begins to fail and when it works again, of the changes
+	// of breakers, and of what they would do if they were not in a dry run. Default: slog.Default().
 	Logger *slog.Logger
 }
 
@@ -77,6 +77,9 @@ type Transport struct {
 	list    atomic.Pointer[list] // nil until the source has told one, or failed
 	retried atomic.Uint64
 	denied  atomic.Uint64
+
+	logger       *slog.Logger
+	dryRunLogged atomic.Int64 // when, in nanoseconds of Unix time
 }
 
 // New returns a Transport. It returns an error that names the first setting that
@@ -106,7 +109,7 @@ func New(s Settings) (*Transport, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Transport{next: s.Transport, retries: s.Retries, failures: failures, pool: balance.NewPool()}
+	t := &Transport{next: s.Transport, retries: s.Retries, failures: failures, pool: balance.NewPool(), logger: s.Logger}
 	t.balancer = balance.NewBalancer(t.pool, s.Balance)
 	t.balancer.Watch(func(address string, c circuit.Change) { logChange(s.Logger, address, c) })
 	if t.next == nil {
@@ -135,6 +138,19 @@ func logChange(logger *slog.Logger, address string, c circuit.Change) {
 	}
 	logger.Log(context.Background(), level, message, slog.String("endpoint", address),
 		slog.String("why", c.Why), slog.Duration("open_for", c.OpenFor))
+}
+
+// logEvery is how often at most it is logged what breakers would do if they were not in a
+// dry run.
+const logEvery = 10 * time.Second
+
+func (t *Transport) wouldSkip(address string) {
+	now, last := time.Now().UnixNano(), t.dryRunLogged.Load()
+	if now-last < int64(logEvery) || !t.dryRunLogged.CompareAndSwap(last, now) {
+		return
+	}
+	t.logger.Info("a breaker would have had an endpoint skipped, were it not in a dry run; logged at most once in 10 s",
+		slog.String("endpoint", address))
 }
 
 // newHTTPTransport returns what sends requests if nothing else is given. A proxy

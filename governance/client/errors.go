@@ -10,7 +10,8 @@ import (
 
 // NoEndpointError means that there is no endpoint to send a request to: the source
 // names none or has never named any, or all have as many requests as they may have at a
-// time. Endpoints that fail are no reason for it; they get requests rather than none.
+// time, but for those whose breaker is open. That endpoints fail is no reason for it; they
+// get requests rather than none.
 type NoEndpointError struct {
 	// RetryAfter is when it may be worth trying again.
 	RetryAfter time.Duration

@@ -73,7 +73,7 @@ func (l *list) pick(tried []int) int {
 }
 
 // errFull is why nobody gets a request though there are endpoints.
-var errFull = errors.New("every endpoint has as many requests waiting as its breaker allows at a time (max_concurrent)")
+var errFull = errors.New("every endpoint that may be asked has as many requests waiting as its breaker allows at a time (max_concurrent)")
 
 // nobody is the error for a request that no endpoint is there for.
 func (l *list) nobody() error {
