@@ -211,9 +211,15 @@ func TestReload(t *testing.T) {
 
 // JSON says what is wrong, too.
 func TestBadJSON(t *testing.T) {
-	err := caddy.Load([]byte(`{"admin":{"disabled":true},"apps":{"governance":{"process_health":{"cpu":{"warning":0.95}}}}}`), true)
-	if err == nil || !strings.Contains(err.Error(), "process_health: cpu: warning 95% is not below danger 90%") {
-		t.Errorf("error is %v", err)
+	for config, want := range map[string]string{
+		`{"cpu":{"warning":0.95}}`:                             "process_health: cpu: warning 95% is not below danger 90%",
+		`{"checks":[{"name":"a","url":"http://a","every":1}]}`: "process_health: check a: every 1ns is less than 100ms",
+		`{"checks":[{"name":"a","url":"http://a/{env.X}"}]}`:   "process_health: check a: the URL contains a placeholder",
+	} {
+		err := caddy.Load([]byte(`{"admin":{"disabled":true},"apps":{"governance":{"process_health":`+config+`}}}`), true)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error is %v, want one with %q", err, want)
+		}
 	}
 	if left := livestate.Default.List(); len(left) != 0 {
 		t.Errorf("left in the registry: %v", left)

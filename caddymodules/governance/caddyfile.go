@@ -3,13 +3,13 @@ package governance
 // caddyfile.go reads the global option governance.
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 
-	"github.com/weirproxy/weir/governance/processhealth"
 	"github.com/weirproxy/weir/internal/caddyarg"
 )
 
@@ -162,8 +162,11 @@ func (p *ProcessHealth) unmarshalCheck(d *caddyfile.Dispenser) error {
 		return d.Errf("check takes a name and a URL, got %d values", len(args))
 	}
 	c := Check{Name: args[0], URL: args[1]}
-	if err := (processhealth.Check{Name: c.Name, URL: c.URL}).Validate(); err != nil {
+	if err := c.check().Validate(); err != nil {
 		return d.WrapErr(err)
+	}
+	if slices.ContainsFunc(p.Checks, func(other Check) bool { return other.Name == c.Name }) {
+		return d.Errf("check %s is given twice", c.Name)
 	}
 	seen := make(map[string]bool)
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
@@ -186,6 +189,9 @@ func (p *ProcessHealth) unmarshalCheck(d *caddyfile.Dispenser) error {
 		}
 		if err != nil {
 			return err
+		}
+		if err := c.check().Validate(); err != nil {
+			return d.WrapErr(err)
 		}
 	}
 	p.Checks = append(p.Checks, c)

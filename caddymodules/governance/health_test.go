@@ -22,7 +22,9 @@ func TestOverload(t *testing.T) {
 	mustLoad(t, t.TempDir(), listen, overloaded)
 	t.Cleanup(func() { stop(t) })
 	levelIs(t, processhealth.Danger)
-	if status, body := get(t, "http://"+listen+"/readyz"); status != http.StatusOK || body != `{"ready":true,"weight":0.1}` {
+	eventually(t, "under pressure", func() bool { return app(t).live.Verdict().Pressure > 0.9 })
+	var readiness processhealth.Readiness
+	if status, body := get(t, "http://"+listen+"/readyz"); status != http.StatusOK || json.Unmarshal([]byte(body), &readiness) != nil || !readiness.Ready || readiness.Weight > 0.2 {
 		t.Errorf("/readyz is answered with %d %s", status, body)
 	}
 	if status, body := get(t, "http://"+listen+"/livez"); status != http.StatusOK || body != `{"live":true}` {
@@ -37,11 +39,14 @@ func TestOverload(t *testing.T) {
 		t.Errorf("report is %s", body)
 	}
 	for name, want := range map[string]float64{
-		"gateway_process_level": 2, `gateway_process_health_level{signal="memory"}`: 2, "gateway_process_pressure": 1, "gateway_process_ready": 1,
+		"gateway_process_level": 2, `gateway_process_health_level{signal="memory"}`: 2, "gateway_process_ready": 1,
 	} {
 		if got, ok := metric(t, name); !ok || got != want {
 			t.Errorf("%s is %v, want %v", name, got, want)
 		}
+	}
+	if got, ok := metric(t, "gateway_process_pressure"); !ok || got <= 0.9 {
+		t.Errorf("the pressure shown is %v", got)
 	}
 	if got, ok := metric(t, `gateway_process_health_value{signal="memory"}`); !ok || got <= 0 {
 		t.Errorf("the memory shown is %v", got)
@@ -154,6 +159,59 @@ func TestCheck(t *testing.T) {
 	}
 	if strings.Contains(string(snapshot), "s3cret") || !strings.Contains(string(snapshot), "refused") {
 		t.Errorf("the admin API shows %s", snapshot)
+	}
+}
+
+// A check that a reload brings, and that was not answered yet, takes no traffic away:
+// neither from the configuration that has it, nor from the one that goes on when it
+// fails to load.
+func TestANewCheckDoesNotMakeUnready(t *testing.T) {
+	hangs, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hangs.Close()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	storage, listen := t.TempDir(), freeport.Address(t)
+	mustLoad(t, storage, listen, "")
+	t.Cleanup(func() { stop(t) })
+	monitor := &app(t).live.Monitor
+	looks := make(chan struct{})
+	unready := make(chan int)
+	go func() {
+		n := 0
+		for {
+			select {
+			case <-looks:
+				unready <- n
+				return
+			default:
+			}
+			if !monitor.Readiness().Ready {
+				n++
+			}
+			time.Sleep(20 * time.Microsecond)
+		}
+	}()
+	check := fmt.Sprintf("check database http://%s/ {\n\ttimeout 10s\n}", hangs.Addr())
+	for range 10 { // apps start in random order
+		if err := load(t, storage, taken.Addr().String(), check); err == nil {
+			t.Error("a configuration that cannot listen was loaded")
+		}
+	}
+	mustLoad(t, storage, listen, check)
+	close(looks)
+	if n := <-unready; n > 0 {
+		t.Errorf("unready in %d looks", n)
+	}
+	stop(t)
+	mustLoad(t, storage, listen, check)
+	if r := app(t).live.Readiness(); r.Ready {
+		t.Error("a process that starts is ready before its check was answered")
 	}
 }
 

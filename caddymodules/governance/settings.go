@@ -86,11 +86,13 @@ type Check struct {
 	// Required.
 	Name string `json:"name,omitempty"`
 	// URL is asked with GET; the check succeeds if the answer's status is 2xx.
-	// Redirects are not followed. It is shown nowhere. Required.
+	// Redirects are not followed. A fixed text, without placeholders. It is shown
+	// nowhere. Required.
 	URL string `json:"url,omitempty"`
-	// Every is the time between two polls. Default: 5s.
+	// Every is the time between two polls, give or take a tenth, at least 100ms.
+	// Default: 5s.
 	Every caddy.Duration `json:"every,omitempty"`
-	// Timeout bounds a poll. Default: 1s.
+	// Timeout bounds a poll, at least 1ms. Default: 1s.
 	Timeout caddy.Duration `json:"timeout,omitempty"`
 	// Failures is how many polls in a row must fail before the check does. One
 	// success mends it. Default: 2.
@@ -116,11 +118,15 @@ func (p *ProcessHealth) settings() processhealth.Settings {
 	p.Goroutines.apply(&s.Goroutines)
 	p.OpenFiles.apply(&s.OpenFiles)
 	for _, c := range p.Checks {
-		s.Checks = append(s.Checks, processhealth.Check{
-			Name: c.Name, URL: c.URL, Every: time.Duration(c.Every), Timeout: time.Duration(c.Timeout), Failures: c.Failures,
-		})
+		s.Checks = append(s.Checks, c.check())
 	}
 	return s
+}
+
+func (c Check) check() processhealth.Check {
+	return processhealth.Check{
+		Name: c.Name, URL: c.URL, Every: time.Duration(c.Every), Timeout: time.Duration(c.Timeout), Failures: c.Failures,
+	}
 }
 
 func (c *Shares) apply(t *processhealth.Thresholds) {

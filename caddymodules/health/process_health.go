@@ -83,6 +83,7 @@ func (h *ProcessHealth) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("process_health: %w", err)
 	}
 	h.monitor = monitor
+	checkPathsOf(ctx).add(h.Live, h.Ready)
 	return nil
 }
 

@@ -3,6 +3,8 @@ package health
 // process_health_caddyfile.go reads process_health from a Caddyfile.
 
 import (
+	"slices"
+
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -34,10 +36,12 @@ func (h *ProcessHealth) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		return d.Errf("process_health takes no value, got %q; thresholds and checks stand in the global option governance", d.Val())
 	}
 	seen := make(map[string]bool)
+	var options []caddyfile.Dispenser // where each stands
 	for d.NextBlock(0) {
 		if err := caddyarg.Once(d, seen); err != nil {
 			return err
 		}
+		options = append(options, *d)
 		if err := h.unmarshalOption(d); err != nil {
 			return err
 		}
@@ -45,9 +49,26 @@ func (h *ProcessHealth) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	filled := ProcessHealth{Live: h.Live, Ready: h.Ready, Detail: h.Detail}
 	filled.setDefaults()
 	if err := filled.Validate(); err != nil {
-		return d.WrapErr(err)
+		return filled.culprit(options, d).WrapErr(err)
 	}
 	return nil
+}
+
+// culprit is the last of the options that has the path of another, or off; what is
+// wrong when each makes sense by itself, and the whole does not, is never that of one
+// that was not given.
+func (h *ProcessHealth) culprit(options []caddyfile.Dispenser, otherwise *caddyfile.Dispenser) *caddyfile.Dispenser {
+	paths := map[string]string{"live": h.Live, "ready": h.Ready, "detail": h.Detail}
+	used := make(map[string]int)
+	for _, path := range paths {
+		used[path]++
+	}
+	for _, option := range slices.Backward(options) {
+		if path, ok := paths[option.Val()]; ok && used[path] > 1 {
+			return &option
+		}
+	}
+	return otherwise
 }
 
 func (h *ProcessHealth) unmarshalOption(d *caddyfile.Dispenser) (err error) {

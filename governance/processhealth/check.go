@@ -6,9 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -18,6 +20,12 @@ import (
 // Report, some series.
 const mostChecks = 20
 
+// What is less polls all the time, or gives nothing the time to answer.
+const (
+	leastEvery   = 100 * time.Millisecond
+	leastTimeout = time.Millisecond
+)
+
 // Check is a dependency without which the process is not ready. It fails for every
 // process that shares the dependency, at the same time: name only what no request can
 // be served without.
@@ -25,14 +33,16 @@ type Check struct {
 	// Name identifies the check: a fixed text of at most 100 bytes. Required.
 	Name string
 	// URL is asked with GET, http or https; it is well if the answer's status is 2xx.
-	// Redirects are not followed. It is not shown anywhere, as it may hold a secret.
+	// Redirects are not followed. It has no { and }, as placeholders are not replaced. It
+	// is not shown anywhere, as it may hold a secret.
 	URL string
 	// Probe, if not nil, is called in place of asking the URL. It must end when its
 	// context does.
 	Probe func(context.Context) error
-	// Every is the time between two polls. Default: 5 s.
+	// Every is the time between two polls, give or take a tenth, so that processes that
+	// started together do not stay in step; at least 100 ms. Default: 5 s.
 	Every time.Duration
-	// Timeout bounds a poll. Default: 1 s.
+	// Timeout bounds a poll, at least 1 ms. Default: 1 s.
 	Timeout time.Duration
 	// Failures is how many polls in a row must fail before a check that was well
 	// fails. One success mends it. Default: 2.
@@ -74,11 +84,17 @@ func (c Check) Validate() error {
 	if c.Name == "" || len(c.Name) > 100 || !utf8.ValidString(c.Name) {
 		return fmt.Errorf("check %q: the name must be a text of 1 to 100 bytes", c.Name)
 	}
-	if c.Every < 0 || c.Timeout < 0 || c.Failures < 0 {
-		return fmt.Errorf("check %s: every, timeout and failures must be positive", c.Name)
-	}
-	if c.Probe != nil {
+	switch d := c.withDefaults(); {
+	case d.Every < leastEvery:
+		return fmt.Errorf("check %s: every %s is less than %s", c.Name, d.Every, leastEvery)
+	case d.Timeout < leastTimeout:
+		return fmt.Errorf("check %s: timeout %s is less than %s", c.Name, d.Timeout, leastTimeout)
+	case d.Failures < 1:
+		return fmt.Errorf("check %s: failures must be positive, not %d", c.Name, d.Failures)
+	case c.Probe != nil:
 		return nil
+	case strings.ContainsAny(c.URL, "{}"):
+		return fmt.Errorf("check %s: the URL contains a placeholder, which nothing replaces: it must be a fixed text", c.Name)
 	}
 	// the error would repeat the URL, with its secrets
 	if u, err := url.Parse(c.URL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
@@ -99,11 +115,13 @@ type check struct {
 	since    time.Time
 }
 
-// newChecks takes over the results of the first check before that is the same.
-func newChecks(settings []Check, before []*check) []*check {
+// newChecks takes over the results of the first check before that is the same. Others
+// fail until they are answered for the first time, or are well until they fail if the
+// process is at work already: what is new to it is no reason to send its traffic away.
+func newChecks(settings []Check, before []*check, atWork bool) []*check {
 	checks := make([]*check, len(settings))
 	for i, s := range settings {
-		c := &check{Check: s.withDefaults(), err: errUnknown, failing: true, since: time.Now()}
+		c := &check{Check: s.withDefaults(), err: errUnknown, failing: !atWork, since: time.Now()}
 		same := func(old *check) bool { return old.Name == c.Name && old.URL == c.URL }
 		if j := slices.IndexFunc(before, same); j >= 0 {
 			old := before[j]
@@ -118,9 +136,8 @@ func newChecks(settings []Check, before []*check) []*check {
 
 // poll polls until ctx is done, the first time at once.
 func (c *check) poll(ctx context.Context, tell func(string, error)) {
-	ticker := time.NewTicker(c.Every)
-	defer ticker.Stop()
 	for {
+		next := time.NewTimer(time.Duration((0.9 + 0.2*rand.Float64()) * float64(c.Every)))
 		err := c.ask(ctx)
 		if ctx.Err() != nil {
 			return
@@ -131,7 +148,7 @@ func (c *check) poll(ctx context.Context, tell func(string, error)) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-ticker.C:
+		case <-next.C:
 		}
 	}
 }
@@ -147,7 +164,7 @@ func (c *check) record(err error) (changed bool) {
 	} else if c.failures++; c.failures >= c.Failures {
 		c.failing = true
 	}
-	changed = c.failing != before || first && err != nil
+	changed = c.failing != before || first && c.failing
 	if changed {
 		c.since = time.Now()
 	}

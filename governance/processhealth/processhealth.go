@@ -50,7 +50,8 @@ type Verdict struct {
 	// Pressure is between 0 (nothing is above its warning) and 1 (danger is reached),
 	// for load shedding. It counts what can make the level Danger: the largest
 	// (value - warning) / (danger - warning) of CPU, memory and heap, and of GC pauses
-	// and goroutines the smaller one.
+	// and goroutines the smaller one. It is a moving average of that, in which the
+	// latest sample has a weight of 0.2, so that shedding settles.
 	Pressure float64 `json:"pressure"`
 	// Weight is the share of its traffic that the process advertises to want, in
 	// (0,1]: 1 - 0.9 * Pressure.
@@ -65,6 +66,7 @@ type Monitor struct {
 	mu       sync.Mutex
 	settings Settings
 	signals  [signalCount]signal
+	pressure float64 // of the latest verdict
 	checks   []*check
 	replaced []*check // those of the settings before, which may come back
 	holders  int      // of Start
@@ -74,10 +76,11 @@ type Monitor struct {
 	open     func() source // replaces openSystem in tests
 }
 
-// run is one period of sampling with the same settings.
+// run is the loops of a running monitor: one that samples, and one for each check.
 type run struct {
-	cancel context.CancelFunc
-	loops  sync.WaitGroup
+	interval                time.Duration // of samples
+	stopSamples, stopChecks context.CancelFunc
+	loops                   sync.WaitGroup
 }
 
 // New returns a monitor that is not started. It fails if settings make no sense.
@@ -91,8 +94,8 @@ func New(settings Settings) (*Monitor, error) {
 
 // Configure changes the settings, also of a running monitor. What the signals have
 // shown so far stays, and so do the results of checks whose name and URL stay or were
-// in the settings before these. It fails, and changes nothing, if settings make no
-// sense.
+// in the settings before these; other checks of a running monitor are well until they
+// fail. It fails, and changes nothing, if settings make no sense.
 func (m *Monitor) Configure(settings Settings) error {
 	if err := settings.Validate(); err != nil {
 		return err
@@ -100,10 +103,16 @@ func (m *Monitor) Configure(settings Settings) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.settings = settings
-	m.checks, m.replaced = newChecks(settings.Checks, slices.Concat(m.checks, m.replaced)), m.checks
-	if m.running != nil {
-		m.running.cancel()
-		m.begin()
+	m.checks, m.replaced = newChecks(settings.Checks, slices.Concat(m.checks, m.replaced), m.running != nil), m.checks
+	if m.running == nil {
+		return nil
+	}
+	m.running.stopChecks()
+	m.beginChecks()
+	// Samples go on: settings that change faster than a sample is due leave it due.
+	if m.running.interval != settings.Interval {
+		m.running.stopSamples()
+		m.beginSamples()
 	}
 	return nil
 }
@@ -119,9 +128,15 @@ func (m *Monitor) Run(ctx context.Context) {
 func (m *Monitor) Start() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.holders++; m.holders == 1 {
-		m.begin()
+	if m.holders++; m.holders > 1 {
+		return
 	}
+	if m.settings.Interval == 0 {
+		m.settings = DefaultSettings()
+	}
+	m.running = new(run)
+	m.beginSamples()
+	m.beginChecks()
 }
 
 // Stop takes one Start back. With the last one sampling ends, and Stop waits for that.
@@ -132,7 +147,8 @@ func (m *Monitor) Stop() {
 	if m.holders > 0 {
 		if m.holders--; m.holders == 0 {
 			last, m.running = m.running, nil
-			last.cancel()
+			last.stopSamples()
+			last.stopChecks()
 		}
 	}
 	m.mu.Unlock()
@@ -141,20 +157,24 @@ func (m *Monitor) Stop() {
 	}
 }
 
-// begin starts the loops. The caller holds mu.
-func (m *Monitor) begin() {
-	if m.settings.Interval == 0 {
-		m.settings = DefaultSettings()
-	}
-	settings, open := m.settings, m.open
+// beginSamples starts to sample. The caller holds mu.
+func (m *Monitor) beginSamples() {
+	interval, open := m.settings.Interval, m.open
 	if open == nil {
 		open = openSystem
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	m.running = &run{cancel: cancel}
-	m.running.loops.Go(func() { m.sample(ctx, settings.Interval, open) })
+	m.running.interval, m.running.stopSamples = interval, cancel
+	m.running.loops.Go(func() { m.sample(ctx, interval, open) })
+}
+
+// beginChecks starts to poll. The caller holds mu.
+func (m *Monitor) beginChecks() {
+	ctx, cancel := context.WithCancel(context.Background())
+	m.running.stopChecks = cancel
+	tell := m.settings.OnCheck
 	for _, c := range m.checks {
-		m.running.loops.Go(func() { c.poll(ctx, settings.OnCheck) })
+		m.running.loops.Go(func() { c.poll(ctx, tell) })
 	}
 }
 

@@ -122,7 +122,7 @@ func TestVerdict(t *testing.T) {
 		change func(*readings)
 		level  Level
 		reason string
-		// pressure of the last sample
+		// pressure in the long run
 		pressure float64
 	}{
 		{"healthy", func(*readings) {}, Healthy, "", 0},
@@ -149,8 +149,12 @@ func TestVerdict(t *testing.T) {
 				m, g := monitored(t, nil)
 				g.change(tt.change)
 				after(3)
+				if got := m.Verdict(); got.Level != tt.level {
+					t.Errorf("the level is %s after three samples, want %s", got.Level, tt.level)
+				}
+				after(60) // until the pressure has followed
 				got := m.Verdict()
-				if got.Level != tt.level || got.Reason != tt.reason || math.Abs(got.Pressure-tt.pressure) > 1e-9 {
+				if got.Level != tt.level || got.Reason != tt.reason || math.Abs(got.Pressure-tt.pressure) > 1e-5 {
 					t.Errorf("verdict is %+v, want %s because of %q, pressure %v", got, tt.level, tt.reason, tt.pressure)
 				}
 				if want := 1 - 0.9*got.Pressure; math.Abs(got.Weight-want) > 1e-9 {
@@ -164,6 +168,33 @@ func TestVerdict(t *testing.T) {
 	}
 }
 
+// A reading that is lost changes nothing, and is none.
+func TestALostReadingChangesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, g := monitored(t, nil)
+		g.set(cpu, 1)
+		after(10)
+		for range 3 {
+			g.set(cpu, math.NaN())
+			after(9)
+			if got := m.Verdict(); got.Level != Danger || got.Pressure < 0.89 {
+				t.Errorf("after nine readings that are lost the verdict is %+v", got)
+			}
+			g.set(cpu, 1)
+			after(1)
+		}
+		g.set(cpu, 0.1)
+		after(9)
+		if got := m.Verdict().Level; got != Danger {
+			t.Errorf("level is %s after nine samples: lost readings count as low ones", got)
+		}
+		after(1)
+		if got := m.Verdict().Level; got != Healthy {
+			t.Errorf("level is %s after ten samples", got)
+		}
+	})
+}
+
 // A signal that the system does not tell any more must not hold a level for ever.
 func TestUnknownSignalHasNoLevel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -171,14 +202,18 @@ func TestUnknownSignalHasNoLevel(t *testing.T) {
 		g.set(memory, 1)
 		after(3)
 		g.set(memory, math.NaN())
-		after(1)
-		if got := m.Verdict(); got.Level != Healthy || got.Weight != 1 {
-			t.Errorf("verdict is %+v", got)
+		after(10)
+		if got := m.Verdict().Level; got != Healthy {
+			t.Errorf("level is %s", got)
 		}
 		for _, s := range m.Report().Signals {
 			if s.Name == "memory" {
 				t.Errorf("the report shows %+v", s)
 			}
+		}
+		after(50) // until the pressure has followed
+		if got := m.Verdict().Weight; got != 1 {
+			t.Errorf("weight is %v", got)
 		}
 	})
 }
@@ -231,6 +266,24 @@ func TestConfigureKeepsHistory(t *testing.T) {
 		}
 		if got := m.Report().Signals[cpu].Warning; got != 0.79 {
 			t.Errorf("settings that were refused changed the warning to %v", got)
+		}
+	})
+}
+
+// Settings that change faster than samples are due do not blind the monitor.
+func TestConfigureDoesNotPutSamplesOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, g := monitored(t, nil)
+		g.set(cpu, 1)
+		for range 5 {
+			time.Sleep(900 * time.Millisecond)
+			if err := m.Configure(DefaultSettings()); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		if got := m.Verdict(); got.Level != Danger {
+			t.Errorf("after 4.5 s of work, with other settings each 0.9 s, the verdict is %+v", got)
 		}
 	})
 }

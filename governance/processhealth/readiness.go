@@ -57,8 +57,8 @@ func (m *Monitor) Decision() Decision {
 }
 
 // Readiness tells whether the process is ready. It fails while the process drains,
-// while an operator says so, and while a check fails or has not been made yet; never
-// because of load.
+// while an operator says so, and while a check fails, which those that the monitor
+// started with do until their first answer; never because of load.
 func (m *Monitor) Readiness() Readiness {
 	m.mu.Lock()
 	defer m.mu.Unlock()

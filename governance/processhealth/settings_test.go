@@ -3,6 +3,7 @@ package processhealth
 import (
 	"math"
 	"testing"
+	"time"
 )
 
 func TestValidate(t *testing.T) {
@@ -22,7 +23,11 @@ func TestValidate(t *testing.T) {
 		{func(s *Settings) { s.Checks = []Check{{URL: "http://a"}} }, `check "": the name must be a text of 1 to 100 bytes`},
 		{func(s *Settings) { s.Checks = []Check{{Name: "a", URL: "http://u:secret@:x"}} }, "check a: the URL must be one such as http://127.0.0.1:8080/health"},
 		{func(s *Settings) { s.Checks = []Check{{Name: "a", URL: "http://a"}, {Name: "a", URL: "http://b"}} }, "check a is given twice"},
-		{func(s *Settings) { s.Checks = []Check{{Name: "a", URL: "http://a", Every: -1}} }, "check a: every, timeout and failures must be positive"},
+		{func(s *Settings) { s.Checks = []Check{{Name: "a", URL: "http://a", Every: -1}} }, "check a: every -1ns is less than 100ms"},
+		{func(s *Settings) { s.Checks = []Check{{Name: "a", URL: "http://a", Every: 99 * time.Millisecond}} }, "check a: every 99ms is less than 100ms"},
+		{func(s *Settings) { s.Checks = []Check{{Name: "a", URL: "http://a", Timeout: 1}} }, "check a: timeout 1ns is less than 1ms"},
+		{func(s *Settings) { s.Checks = []Check{{Name: "a", URL: "http://a", Failures: -1}} }, "check a: failures must be positive, not -1"},
+		{func(s *Settings) { s.Checks = []Check{{Name: "a", URL: "http://a/{env.TOKEN}"}} }, "check a: the URL contains a placeholder, which nothing replaces: it must be a fixed text"},
 	}
 	for _, tt := range tests {
 		s := DefaultSettings()

@@ -59,6 +59,7 @@ type source interface {
 // signal is what the samples of one signal come to.
 type signal struct {
 	known           bool
+	missing         int     // samples in a row that did not have it
 	value           float64 // moving average
 	warning, danger latch
 }
@@ -84,13 +85,18 @@ func (l *latch) step(above bool, enter, leave int) {
 func (s *signal) step(sample float64, t Thresholds, settings *Settings) {
 	switch {
 	case math.IsNaN(sample):
-		*s = signal{}
+		// A reading that is lost now and then changes nothing; a signal that is not told
+		// any more must not hold a level for ever.
+		if s.missing++; s.missing >= settings.Leave {
+			*s = signal{}
+		}
 		return
 	case !s.known:
 		s.known, s.value = true, sample
 	default:
 		s.value += settings.Smoothing * (sample - s.value)
 	}
+	s.missing = 0
 	s.warning.step(s.value >= t.Warning, settings.Enter, settings.Leave)
 	s.danger.step(s.value >= t.Danger, settings.Enter, settings.Leave)
 }
@@ -119,8 +125,8 @@ func (m *Monitor) judge() Verdict {
 		pressure[i] = m.signals[i].pressure(m.settings.thresholds(i))
 		level[i] = m.signals[i].level()
 	}
-	v := Verdict{Pressure: max(pressure[cpu], pressure[memory], pressure[heap], min(pressure[gcPause], pressure[goroutines]))}
-	v.Weight = 0.1 + 0.9*(1-v.Pressure)
+	m.press(max(pressure[cpu], pressure[memory], pressure[heap], min(pressure[gcPause], pressure[goroutines])))
+	v := Verdict{Pressure: m.pressure, Weight: 0.1 + 0.9*(1-m.pressure)}
 
 	var culprits []int
 	for _, i := range []int{cpu, memory, heap} {
@@ -143,6 +149,21 @@ func (m *Monitor) judge() Verdict {
 	}
 	v.Reason = m.reason(culprits)
 	return v
+}
+
+// pressureSmoothing is the weight of the latest sample in the pressure. What is shed by
+// the pressure lowers it again, one sample later, and between the CPU's warning and its
+// danger there are only 15 points: a pressure that follows the signals at once has
+// everything admitted and refused in turns (loop_test.go).
+const pressureSmoothing = 0.2
+
+// press lets the pressure follow what the latest sample comes to. A rest that is too
+// little to matter counts as none.
+func (m *Monitor) press(sample float64) {
+	m.pressure += pressureSmoothing * (sample - m.pressure)
+	if m.pressure < 0.001 {
+		m.pressure = 0
+	}
 }
 
 // reason names signals with their values.

@@ -76,9 +76,9 @@ func (s *system) readLimits(now time.Time) {
 func (s *system) cpuShare(now time.Time) float64 {
 	used := s.cpuTime()
 	elapsed := now.Sub(s.at)
-	delta := used - s.cpu
+	before, delta := s.cpu, used-s.cpu
 	s.at, s.cpu = now, used
-	if used < 0 || delta < 0 || elapsed <= 0 {
+	if before < 0 || used < 0 || delta < 0 || elapsed <= 0 {
 		return math.NaN()
 	}
 	return delta.Seconds() / elapsed.Seconds() / s.limits.cpus

@@ -71,6 +71,40 @@ func TestOpenFilesAreCounted(t *testing.T) {
 	}
 }
 
+// After a reading that failed, the next one has nothing to compare with.
+func TestCPUAfterALostReading(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "cpu.stat")
+	write := func(content string) {
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("usage_usec 3600000000\n")
+	usage, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer usage.Close()
+	now := time.Now()
+	s := &system{buffer: make([]byte, 512), limits: limits{cpus: 1, usage: usage, version: 2}, at: now}
+	s.cpu = s.cpuTime()
+	for i, step := range []struct {
+		content string
+		want    float64
+	}{
+		{"usage_usec 3600100000\n", 0.1},
+		{"", math.NaN()},
+		{"usage_usec 3600300000\n", math.NaN()},
+		{"usage_usec 3600400000\n", 0.1},
+	} {
+		write(step.content)
+		now = now.Add(time.Second)
+		if got := s.cpuShare(now); math.IsNaN(got) != math.IsNaN(step.want) || math.Abs(got-step.want) > 1e-9 {
+			t.Errorf("reading %d is %v, want %v", i, got, step.want)
+		}
+	}
+}
+
 // Many names are not read at each sample.
 func TestManyFilesAreCountedLessOften(t *testing.T) {
 	directory := t.TempDir()
