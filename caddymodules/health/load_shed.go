@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -48,21 +47,23 @@ type LoadShed struct {
 	// LowRaw matches, among the others, those that are refused first. Default: none.
 	LowRaw caddyhttp.RawMatcherSets `json:"low,omitempty" caddy:"namespace=http.matchers"`
 
-	// ExemptRaw matches requests that are never refused nor counted: health checks
-	// of a load balancer, for one. Default: none.
+	// ExemptRaw matches requests that are never refused nor counted, besides those to
+	// the live and ready paths of process_health: a load balancer's health checks of
+	// what is behind the gateway, for one. Default: none.
 	ExemptRaw caddyhttp.RawMatcherSets `json:"exempt,omitempty" caddy:"namespace=http.matchers"`
 
 	// MaxInFlight is how many requests may be in flight at once, up to 1000000. The
 	// highest priority that is configured may use all of that, each one below a tenth
-	// less. Default: no limit.
+	// less, and at least one less. Default: no limit.
 	MaxInFlight int `json:"max_in_flight,omitempty"`
 
 	// Auto has the limit found by how latencies change. Excludes max_in_flight.
 	// Default: no limit.
 	Auto *AutoLimit `json:"auto,omitempty"`
 
-	// Floor is the share of the requests of each priority that is always admitted,
-	// at least 0 and below 1. Default: 0.05.
+	// Floor is the share of the requests of each priority that is admitted also when
+	// they are to be refused, while less than twice as many as allowed are in flight.
+	// At least 0 and below 1. Default: 0.05.
 	Floor *float64 `json:"floor,omitempty"`
 
 	// DryRun counts and logs what would be refused, and refuses nothing. Default:
@@ -74,10 +75,11 @@ type LoadShed struct {
 	logger   *zap.Logger
 	storage  certmagic.Storage
 	pressure func() float64 // that of the process
+	checks   *checkPaths
 	handle   *livestate.Handle
 	live     *liveShed
 	shedder  *shed.Shedder
-	serving  atomic.Bool
+	ctx      caddy.Context
 }
 
 // AutoLimit bounds a limit that is found.
@@ -107,10 +109,15 @@ func (h *LoadShed) Provision(ctx caddy.Context) error {
 	if err := settings.Validate(); err != nil {
 		return fmt.Errorf("load_shed %s: %w", h.Name, err)
 	}
+	registry := ctx.GetMetricsRegistry()
+	claim, err := h.claim(registry, settings)
+	if err != nil {
+		return fmt.Errorf("load_shed %s: %w", h.Name, err)
+	}
 	if err := h.loadMatchers(ctx); err != nil {
 		return fmt.Errorf("load_shed %s: %w", h.Name, err)
 	}
-	if err := metricset.Register(ctx.GetMetricsRegistry()); err != nil {
+	if err := metricset.Register(registry); err != nil {
 		return err
 	}
 	monitor, err := monitorOf(ctx)
@@ -118,11 +125,14 @@ func (h *LoadShed) Provision(ctx caddy.Context) error {
 		return err
 	}
 	h.pressure = func() float64 { return monitor.Verdict().Pressure }
-	if err := h.acquire(ctx); err != nil {
+	h.checks = checkPathsOf(ctx)
+	h.live, h.handle, err = livestate.Acquire(livestate.Default, claim, func() (*liveShed, error) { return newLiveShed(), nil })
+	if err != nil {
 		return fmt.Errorf("load_shed: %w", err)
 	}
 	h.shedder = shed.New(&h.live.State, settings)
 	h.live.restore(h)
+	h.ctx = ctx
 	h.handle.Show(h)
 	return nil
 }
@@ -149,30 +159,6 @@ func (h *LoadShed) settings() shed.Settings {
 		s.AutoMin, s.AutoMax = min(s.AutoMin, most), most
 	}
 	return s
-}
-
-func (h *LoadShed) loadMatchers(ctx caddy.Context) error {
-	for _, matcher := range []struct {
-		field string
-		raw   caddyhttp.RawMatcherSets
-		sets  *caddyhttp.MatcherSets
-	}{
-		{"CriticalRaw", h.CriticalRaw, &h.critical},
-		{"LowRaw", h.LowRaw, &h.low},
-		{"ExemptRaw", h.ExemptRaw, &h.exempt},
-	} {
-		if len(matcher.raw) == 0 {
-			continue
-		}
-		loaded, err := ctx.LoadModule(h, matcher.field)
-		if err != nil {
-			return fmt.Errorf("loading matchers: %w", err)
-		}
-		if err := matcher.sets.FromInterface(loaded); err != nil {
-			return fmt.Errorf("loading matchers: %w", err)
-		}
-	}
-	return nil
 }
 
 // checkShedName refuses what cannot be a label, or looks as if each request could
@@ -209,9 +195,6 @@ func (h *LoadShed) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyh
 	if exempt {
 		return x.Serve(w, r, next)
 	}
-	if !h.serving.Load() && h.serving.CompareAndSwap(false, true) {
-		h.live.dropOld(h)
-	}
 	mode := h.mode()
 	if mode == modeOff {
 		h.live.Count(priority, shed.WasAdmitted)
@@ -228,33 +211,16 @@ func (h *LoadShed) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyh
 		return x.Serve(w, r, next)
 	case mode == modeDryRun:
 		h.live.Count(priority, shed.WouldBeShed)
-		h.report("requests would be refused", priority, reason, pressure)
+		h.live.wouldRefuse.add(h, priority, reason, pressure)
+		if permit := h.shedder.Ignore(); permit.Held() {
+			return h.hold(x, w, r, next, permit)
+		}
 		return x.Serve(w, r, next)
 	default:
 		h.live.Count(priority, shed.WasShed)
-		h.report("requests are refused", priority, reason, pressure)
+		h.live.refused.add(h, priority, reason, pressure)
 		return x.Serve(w, r, refusing(h.refusal()))
 	}
-}
-
-// classify tells a request's priority, or that it is none of the handler's business.
-func (h *LoadShed) classify(r *http.Request) (p shed.Priority, exempt bool, err error) {
-	if len(h.exempt) > 0 {
-		if exempt, err = h.exempt.AnyMatchWithError(r); exempt || err != nil {
-			return shed.Normal, exempt, err
-		}
-	}
-	if len(h.critical) > 0 {
-		if matches, err := h.critical.AnyMatchWithError(r); matches || err != nil {
-			return shed.Critical, false, err
-		}
-	}
-	if len(h.low) > 0 {
-		if matches, err := h.low.AnyMatchWithError(r); matches || err != nil {
-			return shed.Low, false, err
-		}
-	}
-	return shed.Normal, false, nil
 }
 
 // refusing is a handler that only returns err, so that the outermost handler of weir
@@ -281,4 +247,5 @@ var (
 	_ caddy.CleanerUpper          = (*LoadShed)(nil)
 	_ caddyhttp.MiddlewareHandler = (*LoadShed)(nil)
 	_ livestate.Controller        = (*LoadShed)(nil)
+	_ livestate.Leader            = (*LoadShed)(nil)
 )

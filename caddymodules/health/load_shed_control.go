@@ -5,6 +5,7 @@ package health
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/weirproxy/weir/governance/livestate"
 	"github.com/weirproxy/weir/governance/shed"
+	"github.com/weirproxy/weir/internal/inforce"
 	"github.com/weirproxy/weir/internal/statestore"
 )
 
@@ -52,31 +54,38 @@ func (d *shedDecision) holds(configured shedMode, now time.Time) bool {
 // liveShed is the part of a handler that the registry keeps.
 type liveShed struct {
 	shed.State
-	refusals refusalLog
-	decision atomic.Pointer[shedDecision]
+	refused, wouldRefuse refusalLog
+	decision             atomic.Pointer[shedDecision]
 
 	deciding sync.Mutex // held while the decision is read, changed and stored
 	restored bool       // whether that of before the process is known
 }
 
-// acquire takes up the live state of the handler's name.
-func (h *LoadShed) acquire(ctx caddy.Context) error {
-	settings := h.settings()
-	configured, err := json.Marshal(h)
-	if err != nil {
-		return err
+func newLiveShed() *liveShed {
+	return &liveShed{
+		refused:     refusalLog{what: "requests are refused"},
+		wouldRefuse: refusalLog{what: "requests would be refused"},
 	}
+}
+
+// claim is what the handler wants to share under its name. It is to be made before the
+// matchers are loaded, which leaves nothing of what is configured. A matcher may hold a
+// secret, so people are shown only which ones are the same.
+func (h *LoadShed) claim(configuration any, settings shed.Settings) (livestate.Claim, error) {
 	matchers, err := json.Marshal([]any{h.CriticalRaw, h.LowRaw, h.ExemptRaw})
 	if err != nil {
-		return err
+		return livestate.Claim{}, err
 	}
-	h.live, h.handle, err = livestate.Acquire(livestate.Default, livestate.Claim{
+	shown, err := json.Marshal(&LoadShed{Name: h.Name, MaxInFlight: h.MaxInFlight, Auto: h.Auto, Floor: h.Floor, DryRun: h.DryRun})
+	if err != nil {
+		return livestate.Claim{}, err
+	}
+	return livestate.Claim{
 		Key:           livestate.Key{Kind: loadSheds, Name: h.Name},
-		Configuration: ctx.GetMetricsRegistry(),
+		Configuration: configuration,
 		Settings:      fmt.Sprintf("%+v %v %s", settings, h.DryRun, matchers),
-		Place:         fmt.Sprintf("a load_shed with %s", configured),
-	}, func() (*liveShed, error) { return new(liveShed), nil })
-	return err
+		Place:         fmt.Sprintf("a load_shed with %s and the matchers %.8x", shown, sha256.Sum256(matchers)),
+	}, nil
 }
 
 // configured is the mode that the configuration asks for.
@@ -221,52 +230,26 @@ func (l *liveShed) restore(h *LoadShed) {
 	l.restored = true
 }
 
-// dropOld forgets a decision that no longer holds, so that it does not come back
-// should the configured mode. It is called when the first request reaches a handler:
-// a configuration that fails to load drops nothing. It does not use the request's
-// time.
-func (l *liveShed) dropOld(h *LoadShed) {
-	if l.decision.Load() == nil {
-		return
+// Lead implements livestate.Leader: a decision that does not hold against the settings
+// that lead from now on is forgotten once they are in force, so that it does not come back
+// should the configured mode.
+func (h *LoadShed) Lead() {
+	if h.live.decision.Load() != nil {
+		inforce.Then(h.ctx, h.dropOld)
 	}
-	go func() {
-		l.deciding.Lock()
-		defer l.deciding.Unlock()
-		d := l.decision.Load()
-		if d == nil || d.holds(h.configured(), time.Now()) {
-			return
-		}
-		l.decision.Store(nil)
-		h.logger.Info("a decision that holds no longer is dropped", zap.String("load_shed", h.Name))
-		if err := statestore.Save(h.storage, loadSheds, h.Name, (*shedDecision)(nil)); err != nil {
-			h.logger.Warn("storing operator's decision", zap.Error(err))
-		}
-	}()
 }
 
-// reportEvery is how often refusals are logged.
-const reportEvery = 10 * time.Second
-
-// refusalLog counts refusals between two lines of the log.
-type refusalLog struct {
-	since atomic.Int64 // refusals since the last line
-	next  atomic.Int64 // when the next line may come, in nanoseconds of the Unix era
-}
-
-// report logs a refusal, or leaves it to the next line.
-func (h *LoadShed) report(what string, p shed.Priority, reason shed.Reason, pressure float64) {
-	log := &h.live.refusals
-	log.since.Add(1)
-	now, next := time.Now().UnixNano(), log.next.Load()
-	if now < next || !log.next.CompareAndSwap(next, now+int64(reportEvery)) {
+func (h *LoadShed) dropOld() {
+	l := h.live
+	l.deciding.Lock()
+	defer l.deciding.Unlock()
+	d := l.decision.Load()
+	if d == nil || d.holds(h.configured(), time.Now()) {
 		return
 	}
-	h.logger.Warn(what,
-		zap.String("load_shed", h.Name),
-		zap.Stringer("priority", p),
-		zap.Stringer("reason", reason),
-		zap.Float64("pressure", pressure),
-		zap.Int("in_flight", h.shedder.InFlight()),
-		zap.Int("limit", h.shedder.Limit()),
-		zap.Int64("requests", log.since.Swap(0)))
+	l.decision.Store(nil)
+	h.logger.Info("a decision that holds no longer is dropped", zap.String("load_shed", h.Name))
+	if err := statestore.Save(h.storage, loadSheds, h.Name, (*shedDecision)(nil)); err != nil {
+		h.logger.Warn("storing operator's decision", zap.String("load_shed", h.Name), zap.Error(err))
+	}
 }

@@ -51,8 +51,8 @@ type adaptive struct {
 
 func newAdaptive(settings Settings) *adaptive {
 	// the limiter's limit is that of the lowest priority
-	least := uint(atLeastOne(float64(settings.AutoMin) * settings.lowest()))
-	most := uint(atLeastOne(float64(settings.AutoMax) * settings.lowest()))
+	lowest := settings.lowest()
+	least, most := uint(settings.bounds(settings.AutoMin)[lowest]), uint(settings.bounds(settings.AutoMax)[lowest])
 	initial := min(most, max(least, min(initialFactor*least, initialEnough)))
 	a := &adaptive{limiter: adaptivelimiter.NewBuilder[any]().
 		WithLimits(least, most, initial).
@@ -83,7 +83,8 @@ const (
 
 // Permit is held by a request in flight. The zero Permit holds nothing.
 type Permit struct {
-	shedder *Shedder
+	counted *atomic.Int64 // where the request is counted
+	auto    *adaptive
 	inner   adaptivelimiter.Permit // nil beyond the limiter's limit
 	since   time.Time
 }
@@ -93,30 +94,39 @@ func (s *Shedder) permit() Permit {
 	if !s.limited {
 		return Permit{}
 	}
-	p := Permit{shedder: s}
+	p := Permit{counted: &s.state.inFlight}
 	if s.auto != nil {
 		// There is none beyond the limit of the lowest priority: those requests
 		// count, and only say nothing about latencies.
 		if inner, ok := s.auto.limiter.TryAcquirePermit(); ok {
-			p.inner, p.since = inner, time.Now()
+			p.auto, p.inner, p.since = s.auto, inner, time.Now()
 		}
 	}
 	return p
 }
 
+// Ignore returns the permit of a request that goes on although Admit refused it, as in
+// a dry run: InFlight counts it, but it takes nobody's place.
+func (s *Shedder) Ignore() Permit {
+	if !s.limited {
+		return Permit{}
+	}
+	s.state.ignored.Add(1)
+	return Permit{counted: &s.state.ignored}
+}
+
 // Held reports whether there is anything to release.
-func (p *Permit) Held() bool { return p.shedder != nil }
+func (p *Permit) Held() bool { return p.counted != nil }
 
 // Release gives the permit back; releasing again does nothing.
 func (p *Permit) Release(o Outcome) {
-	s := p.shedder
-	if s == nil {
+	if p.counted == nil {
 		return
 	}
-	p.shedder = nil
-	s.state.inFlight.Add(-1)
+	p.counted.Add(-1)
+	p.counted = nil
 	if p.inner != nil {
-		s.auto.done(p.inner, time.Since(p.since), o)
+		p.auto.done(p.inner, time.Since(p.since), o)
 	}
 }
 

@@ -52,8 +52,8 @@ type Settings struct {
 	AutoMin, AutoMax int
 	// HasLow and HasCritical tell which priorities there are besides Normal.
 	HasLow, HasCritical bool
-	// Floor is the share of each priority's requests that is always admitted, at
-	// least 0 and below 1.
+	// Floor is the share of each priority's requests that is admitted in any case, at
+	// least 0 and below 1; but never so that more than twice the limit are in flight.
 	Floor float64
 }
 
@@ -104,7 +104,7 @@ func Share(p Priority, pressure float64) float64 {
 const step = 0.1
 
 // shares returns the part of the limit that each priority may fill. The highest one
-// that exists may fill all of it.
+// that exists may fill all of it; those that do not exist have none.
 func (s Settings) shares() (shares [priorities]float64) {
 	share := 1.0
 	if s.HasCritical {
@@ -118,16 +118,50 @@ func (s Settings) shares() (shares [priorities]float64) {
 	return shares
 }
 
+// bounds returns how many requests may be in flight for one of each priority to be
+// admitted under a limit: its share of it, rounded down, but always less than the
+// priority above may have, unless that is one.
+func (s Settings) bounds(limit int) (bounds [priorities]int64) {
+	shares := s.shares()
+	above := int64(limit) + 1
+	for i := range shares {
+		p := priorities - 1 - i
+		bounds[p] = max(1, min(part(shares[p], int64(limit)), above-1))
+		if shares[p] > 0 {
+			above = bounds[p]
+		}
+	}
+	return bounds
+}
+
+// lowest is the lowest priority that exists.
+func (s Settings) lowest() Priority {
+	if s.HasLow {
+		return Low
+	}
+	return Normal
+}
+
+// highest is the highest priority that exists.
+func (s Settings) highest() Priority {
+	if s.HasCritical {
+		return Critical
+	}
+	return Normal
+}
+
+// part rounds down, but for the error of binary fractions.
+func part(share float64, limit int64) int64 { return int64(share*float64(limit) + 1e-9) }
+
 // Shedder decides about requests by its settings. Several of them can share a State.
 // Its methods may be called concurrently.
 type Shedder struct {
 	state    *State
 	settings Settings
-	shares   [priorities]float64
 	limited  bool
-	bounds   [priorities]int64 // of a fixed limit, by priority
-	auto     *adaptive         // nil unless the limit is automatic
-	scale    [priorities]float64
+	bounds   [priorities]int64   // by priority: of a fixed limit, or the most of an automatic one
+	auto     *adaptive           // nil unless the limit is automatic
+	scale    [priorities]float64 // by priority, of the automatic limit
 }
 
 // New returns a Shedder for valid settings, which must be closed.
@@ -135,32 +169,19 @@ func New(state *State, settings Settings) *Shedder {
 	s := &Shedder{
 		state:    state,
 		settings: settings,
-		shares:   settings.shares(),
 		limited:  settings.Auto || settings.MaxInFlight > 0,
-	}
-	for p, share := range s.shares {
-		s.bounds[p] = atLeastOne(share * float64(settings.MaxInFlight))
+		bounds:   settings.bounds(settings.MaxInFlight),
 	}
 	if settings.Auto {
 		s.auto = state.acquire(settings)
-		for p, share := range s.shares {
-			s.scale[p] = share / settings.lowest()
+		s.bounds = settings.bounds(settings.AutoMax)
+		shares := settings.shares()
+		for p, share := range shares {
+			s.scale[p] = share / shares[settings.lowest()]
 		}
 	}
 	return s
 }
-
-// lowest is the share of the limit of the lowest priority that exists.
-func (s Settings) lowest() float64 {
-	shares := s.shares()
-	if s.HasLow {
-		return shares[Low]
-	}
-	return shares[Normal]
-}
-
-// atLeastOne rounds down, but for the error of binary fractions.
-func atLeastOne(limit float64) int64 { return max(1, int64(limit+1e-9)) }
 
 // Close gives up what the Shedder holds of its state. Requests that it admitted go on.
 func (s *Shedder) Close() {
@@ -184,11 +205,15 @@ func (s *Shedder) Admit(p Priority, pressure float64) (Permit, Reason) {
 		class.floor.reset()
 	case !class.floor.take(s.settings.Floor):
 		return Permit{}, reason
-	case s.limited:
-		s.state.inFlight.Add(1)
+	case s.limited && !s.state.enter(mostTimes*s.bound(s.settings.highest())):
+		return Permit{}, reason
 	}
 	return s.permit(), Admitted
 }
+
+// mostTimes is how many times the limit may be in flight because of the floor. In front
+// of a back end that answers nothing any more, everything that is admitted stays.
+const mostTimes = 2
 
 // bound is how many requests may be in flight for one of priority p to be admitted.
 func (s *Shedder) bound(p Priority) int64 {
@@ -197,18 +222,18 @@ func (s *Shedder) bound(p Priority) int64 {
 	}
 	// The adaptive limiter's limit is that of the lowest priority. It must be able to
 	// see that its limit is reached, also if there are requests of that priority only.
-	return atLeastOne(s.scale[p] * float64(s.auto.limit.Load()))
+	limit := s.auto.limit.Load()
+	return min(s.bounds[p], max(part(s.scale[p], limit), limit+int64(p)-int64(s.settings.lowest())))
 }
 
 // Limit is how many requests may be in flight, or 0 if there is no limit.
 func (s *Shedder) Limit() int {
-	switch {
-	case s.auto != nil:
-		return int(atLeastOne(float64(s.auto.limit.Load()) / s.settings.lowest()))
-	default:
-		return s.settings.MaxInFlight
+	if !s.limited {
+		return 0
 	}
+	return int(s.bound(s.settings.highest()))
 }
 
-// InFlight is how many requests are in flight; without a limit nobody counts.
-func (s *Shedder) InFlight() int { return int(s.state.inFlight.Load()) }
+// InFlight is how many requests are in flight, with those that go on though they were
+// not admitted; without a limit nobody counts.
+func (s *Shedder) InFlight() int { return int(s.state.inFlight.Load() + s.state.ignored.Load()) }

@@ -28,7 +28,8 @@ func (r Result) String() string { return [...]string{"admitted", "shed", "would_
 // of those before, and what an automatic limit has learnt. The zero value is ready.
 type State struct {
 	classes  [priorities]class
-	inFlight atomic.Int64
+	inFlight atomic.Int64 // those that were admitted
+	ignored  atomic.Int64 // those that go on though they were not
 
 	mu       sync.Mutex
 	adaptive map[Settings]*adaptive // by their settings; guarded by mu
