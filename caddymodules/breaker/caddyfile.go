@@ -63,6 +63,7 @@ func (h *Handler) unmarshal(d *caddyfile.Dispenser) (fallback *caddyfile.Dispens
 		return nil, d.WrapErr(err)
 	}
 	seen := make(map[string]bool)
+	var onFailure caddyfile.Dispenser // where it stands
 	for d.NextBlock(0) {
 		if err := caddyarg.Once(d, seen); err != nil {
 			return nil, err
@@ -73,6 +74,7 @@ func (h *Handler) unmarshal(d *caddyfile.Dispenser) (fallback *caddyfile.Dispens
 				return nil, err
 			}
 		case "fallback_on_failure":
+			onFailure = *d
 			if err := h.unmarshalOnFailure(d); err != nil {
 				return nil, err
 			}
@@ -87,7 +89,7 @@ func (h *Handler) unmarshal(d *caddyfile.Dispenser) (fallback *caddyfile.Dispens
 		}
 	}
 	if h.FallbackOnFailure != nil && fallback == nil {
-		return nil, d.Err("fallback_on_failure needs a fallback")
+		return nil, onFailure.Err("fallback_on_failure needs a fallback")
 	}
 	return fallback, h.Check(d)
 }

@@ -127,7 +127,17 @@ func (h *History) probe(now time.Time) Call {
 	return Call{standing: h.standing.Load(), place: p.place}
 }
 
-func (h *History) freeProbe() bool { return len(h.probes) < h.settings.Probes }
+func (h *History) freeProbe() bool { return h.probing() < h.settings.Probes }
+
+// probing is the number of probes that hold a place.
+func (h *History) probing() (n int) {
+	for i := range h.probes {
+		if !h.probes[i].noPlace {
+			n++
+		}
+	}
+	return n
+}
 
 // shareNow is the part of the traffic that is let in.
 func (h *History) shareNow(now time.Time) float64 {

@@ -3,7 +3,6 @@ package circuit
 // breaker.go holds the breaker that callers ask.
 
 import (
-	"sync/atomic"
 	"time"
 )
 
@@ -18,14 +17,11 @@ const (
 	forcedRetryAfter = 30 * time.Second
 )
 
-var serials atomic.Uint64
-
 // Breaker is closed at first: calls pass. Its methods may be called concurrently.
 type Breaker struct {
 	history  *History
 	settings Settings
 	changed  func(Change)
-	serial   uint64
 }
 
 // New returns a breaker over history; settings must be valid. changed, if not nil, is called with
@@ -36,24 +32,21 @@ type Breaker struct {
 // history nothing changes until Adopt, even if the breaker is called: a configuration may
 // be called before it is known whether it will stay.
 func New(h *History, s Settings, changed func(Change)) *Breaker {
-	b := &Breaker{history: h, settings: s, changed: changed, serial: serials.Add(1)}
+	b := &Breaker{history: h, settings: s, changed: changed}
 	h.mu.Lock()
 	defer h.unlock()
-	if h.serial == 0 {
+	if h.adopted == nil {
 		h.adopt(b)
 	}
 	return b
 }
 
 // Adopt puts the settings and the callback of b into effect, and forgets thresholds that were
-// decided for other settings. It does nothing if those of a newer breaker are.
+// decided for other settings.
 func (b *Breaker) Adopt() {
 	h := b.history
 	h.mu.Lock()
 	defer h.unlock()
-	if b.serial < h.serial {
-		return
-	}
 	if h.decision.Thresholds != nil && *h.decision.Configured != b.settings {
 		h.decision.Thresholds, h.decision.Configured = nil, nil
 	}

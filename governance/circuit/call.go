@@ -122,28 +122,48 @@ func (h *History) probeOf(c *Call) int {
 	return slices.IndexFunc(h.probes, func(p probe) bool { return p.place == c.place })
 }
 
-// answeredProbe notes that the answer to a probe has begun.
-func (h *History) answeredProbe(c *Call) {
+// sendingProbe notes that the request of a probe begins to be sent.
+func (h *History) sendingProbe(c *Call) {
 	h.advance(time.Now())
-	if i := h.probeOf(c); i >= 0 {
-		h.probes[i].answered = true
+	if i := h.probeOf(c); i >= 0 && !h.probes[i].answered {
+		h.probes[i].sending = true
+	}
+}
+
+// sentProbe notes that the request of a probe has been sent, or has been answered before
+// that: its time begins.
+func (h *History) sentProbe(c *Call, answered bool) {
+	now := time.Now()
+	h.advance(now)
+	i := h.probeOf(c)
+	if i < 0 {
+		return
+	}
+	p := &h.probes[i]
+	p.answered = p.answered || answered
+	if p.sending {
+		p.sending, p.deadline = false, now.Add(h.settings.ProbeTimeout)
 	}
 }
 
 // overdue judges the probe whose time is up at late: if it has been answered, how fast the
-// answer is read is not its fault.
+// answer is read is not its fault. Nor is it how fast the request is sent: such a probe
+// gives its place to another, and is judged when it ends.
 func (h *History) overdue(late time.Time) {
 	for i, p := range h.probes {
 		if !p.deadline.Equal(late) {
 			continue
 		}
-		if p.answered {
+		switch {
+		case p.answered:
 			h.probes = slices.Delete(h.probes, i, i+1)
 			h.probed(late)
-			return
+		case p.sending:
+			h.probes[i].deadline, h.probes[i].noPlace = time.Time{}, true
+		default:
+			h.engine.trip(WhyProbeTimeout)
+			h.toOpen(late, WhyProbeTimeout)
 		}
-		h.engine.trip(WhyProbeTimeout)
-		h.toOpen(late, WhyProbeTimeout)
 		return
 	}
 }

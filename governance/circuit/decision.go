@@ -77,7 +77,7 @@ func (h *History) Decision() Decision {
 
 // decided reports whether the settings that hold are an operator's.
 func (h *History) decided() bool {
-	return h.decision.Thresholds != nil && h.serial != 0 && *h.decision.Configured == h.configured
+	return h.decision.Thresholds != nil && h.adopted != nil && *h.decision.Configured == h.configured
 }
 
 // visible is the state with the decision.

@@ -22,7 +22,7 @@ type History struct {
 	standing atomic.Pointer[standing]
 
 	mu         sync.Mutex
-	serial     uint64   // of the breaker that was adopted; 0 before the first
+	adopted    *Breaker // whose settings and callback are in effect; nil before the first
 	configured Settings // its settings
 	settings   Settings // those that hold
 	decision   Decision
@@ -52,9 +52,11 @@ type History struct {
 
 // probe is one of the calls of a half-open breaker.
 type probe struct {
-	place    uint32 // Call.place
-	deadline time.Time
+	place    uint32    // Call.place
+	deadline time.Time // zero if who calls is given all the time he needs
 	answered bool
+	sending  bool // who calls still sends the request
+	noPlace  bool // it gave its place to another
 }
 
 // standing is what holds until something changes.
@@ -89,7 +91,7 @@ func (h *History) publish() {
 
 // adopt has the settings and the callback of a breaker hold.
 func (h *History) adopt(b *Breaker) {
-	h.serial, h.tell = b.serial, b.changed
+	h.adopted, h.tell = b, b.changed
 	h.configured = b.settings
 	h.apply()
 }
@@ -102,7 +104,7 @@ func (h *History) apply() {
 	if h.decided() {
 		h.settings = *h.decision.Thresholds
 	}
-	if h.serial == 0 {
+	if h.adopted == nil {
 		return
 	}
 	if h.engine == nil || before.Window != h.settings.Window || before.Probes != h.settings.Probes {
@@ -155,7 +157,7 @@ func (h *History) advanceState(now time.Time) {
 				return
 			}
 			if h.decision.Mode == Disabled {
-				h.probes = slices.DeleteFunc(h.probes, func(p probe) bool { return !now.Before(p.deadline) })
+				h.probes = slices.DeleteFunc(h.probes, func(p probe) bool { return !p.deadline.IsZero() && !now.Before(p.deadline) })
 				continue
 			}
 			h.overdue(late)
@@ -219,7 +221,7 @@ func (h *History) toClosed(at time.Time) {
 
 // reset closes the breaker as if nothing had happened.
 func (h *History) reset(at time.Time) {
-	if h.serial != 0 {
+	if h.adopted != nil {
 		h.engine = newEngine(h)
 	}
 	h.closedAt, h.recovered, h.asked, h.inARow = time.Time{}, true, time.Time{}, 0
@@ -240,7 +242,7 @@ func (h *History) enterState(s State, at time.Time) {
 func (h *History) earliestDeadline() time.Time {
 	var first time.Time
 	for i := range h.probes {
-		if d := h.probes[i].deadline; first.IsZero() || d.Before(first) {
+		if d := h.probes[i].deadline; !d.IsZero() && (first.IsZero() || d.Before(first)) {
 			first = d
 		}
 	}

@@ -13,17 +13,20 @@ const (
 
 // Sending reports that who calls is sending the request, as fast as he can, as when its
 // body is read for the first time: until Sent, the call is not slow. The time to the
-// mark begins then. It does nothing once the call is slow, answered or ended, and makes
-// no difference to a probe, which has ProbeTimeout for all of it. It may be called
-// concurrently with Answered and End, and must be called only once.
+// mark begins then, and so does ProbeTimeout: a probe that is not sent by then gives its
+// place to another, and counts when it ends. It does nothing once the call is slow,
+// answered or ended. It may be called concurrently with Answered and End, and must be
+// called only once.
 func (c *Call) Sending() {
-	if !c.marked() {
+	if !c.isProbe() && !c.marked() {
 		return
 	}
 	h := c.standing.history
 	h.mu.Lock()
 	defer h.unlock()
-	if c.counts() && c.step > sending && !h.slow.end(c.step) {
+	if c.isProbe() {
+		h.sendingProbe(c)
+	} else if c.counts() && c.step > sending && !h.slow.end(c.step) {
 		c.step = sending
 	}
 }
@@ -32,13 +35,15 @@ func (c *Call) Sending() {
 // without Sending, nor once the call is answered or ended. It may be called
 // more than once, and concurrently with itself, Answered and End.
 func (c *Call) Sent() {
-	if !c.marked() {
+	if !c.isProbe() && !c.marked() {
 		return
 	}
 	h := c.standing.history
 	h.mu.Lock()
 	defer h.unlock()
-	if c.counts() && c.step == sending {
+	if c.isProbe() {
+		h.sentProbe(c, false)
+	} else if c.counts() && c.step == sending {
 		c.step = h.slow.begin()
 	}
 }
@@ -49,15 +54,14 @@ func (c *Call) Sent() {
 // beyond ProbeTimeout: if its answer has not broken off by then, it has succeeded. Answered
 // must not be called concurrently with End.
 func (c *Call) Answered() {
-	probe := c.standing != nil && c.place >= firstProbe
-	if !probe && !c.marked() {
+	if !c.isProbe() && !c.marked() {
 		return
 	}
 	h := c.standing.history
 	h.mu.Lock()
 	defer h.unlock()
-	if probe {
-		h.answeredProbe(c)
+	if c.isProbe() {
+		h.sentProbe(c, true)
 		return
 	}
 	switch {
@@ -71,6 +75,8 @@ func (c *Call) Answered() {
 		}
 	}
 }
+
+func (c *Call) isProbe() bool { return c.standing != nil && c.place >= firstProbe }
 
 // marked reports whether the call is one of those that can become slow.
 func (c *Call) marked() bool {

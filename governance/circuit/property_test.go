@@ -34,10 +34,10 @@ func randomSettings(r *rand.Rand) Settings {
 	return s
 }
 
-func (p *player) inside() (Settings, State, uint64) {
+func (p *player) inside() (Settings, State, *Breaker) {
 	p.history.mu.Lock()
 	defer p.history.mu.Unlock()
-	return p.history.settings, p.history.state, p.history.serial
+	return p.history.settings, p.history.state, p.history.adopted
 }
 
 func (p *player) outcome() Outcome { return Outcome(p.IntN(3)) }
@@ -74,7 +74,7 @@ func (p *player) enterOne() {
 		p.keep(c)
 		return
 	}
-	s, _, serial := p.inside()
+	s, _, adopted := p.inside()
 	if !s.DryRun && c.standing != nil {
 		p.Fatalf("refused, and a call that counts")
 	}
@@ -84,7 +84,7 @@ func (p *player) enterOne() {
 	if refusal.Reason == ReasonMaxConcurrent && before.InFlight < int64(s.MaxConcurrent) {
 		p.Fatalf("refused for %s with %d in flight of %d", refusal.Reason, before.InFlight, s.MaxConcurrent)
 	}
-	if ready && !s.DryRun && refusal.Reason != ReasonRecovering && serial == p.serial && before.Settings == s.snapshot() {
+	if ready && !s.DryRun && refusal.Reason != ReasonRecovering && adopted == p.Breaker && before.Settings == s.snapshot() {
 		p.Fatalf("it was ready, and refused for %s: %+v", refusal.Reason, before)
 	}
 	if refusal.RetryAfter < time.Second {

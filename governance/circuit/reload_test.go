@@ -139,7 +139,7 @@ func TestWhoIsNotAdoptedKeepsThresholds(t *testing.T) {
 
 // While both configurations serve, the newer one's settings hold for both, and it is told of
 // what the older one's calls do.
-func TestNewestThatWasAdoptedHolds(t *testing.T) {
+func TestTheLastThatWasAdoptedHolds(t *testing.T) {
 	newer := quick()
 	newer.Consecutive = 3
 	run(t, quick(), func(f *fixture) {
@@ -153,9 +153,12 @@ func TestNewestThatWasAdoptedHolds(t *testing.T) {
 		c, _ = old.Enter()
 		c.End(Failure, 0)
 		f.is(Open)
-		old.Adopt()
 		if got := f.Snapshot().Settings; got != newer.snapshot() {
-			f.Errorf("the older one took its settings back: %+v", got)
+			f.Errorf("a call through the old one took its settings back: %+v", got)
+		}
+		old.Adopt() // as when it was made while the other was provisioned
+		if got := f.Snapshot().Settings; got != quick().snapshot() {
+			f.Errorf("the last one to be adopted does not hold: %+v", got)
 		}
 		f.told("open consecutive")
 	})

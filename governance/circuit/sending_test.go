@@ -188,20 +188,14 @@ func TestSendingWithoutAMark(t *testing.T) {
 		c.Sent()
 		c.End(Success, 0)
 	})
-	s := slowSettings()
-	s.Consecutive, s.Probes, s.OpenFor = 1, 1, 5*time.Second
-	run(t, s, func(f *fixture) {
+	run(t, quick(), func(f *fixture) {
 		f.open()
 		early := f.Attempt()
 		early.Sending()
 		f.wait()
-		probe := f.enter()
-		probe.Sending()
-		time.Sleep(s.ProbeTimeout)
 		early.Sent()
-		probe.Sent()
-		probe.End(Success, 0)
-		f.told("open consecutive", "half_open open_for", "open probe_timeout")
+		early.End(Success, 0)
+		f.told("open consecutive", "half_open open_for")
 	})
 }
 
@@ -236,6 +230,64 @@ func TestSentConcurrently(t *testing.T) {
 		}
 		if h.calls.Slow == 0 || h.calls.Slow > 1300 || h.calls.Success != 2000 {
 			t.Errorf("%+v", h.calls)
+		}
+	})
+}
+
+// Clients that send slowly keep no breaker open: back ends that are well again close it,
+// however long the uploads take.
+func TestProbesThatAreSentSlowly(t *testing.T) {
+	run(t, threeProbes(), func(f *fixture) {
+		f.open()
+		f.wait()
+		var uploads []*Call
+		for range 3 {
+			c := f.enter()
+			c.Sending()
+			uploads = append(uploads, &c)
+		}
+		f.refuses(ReasonHalfOpen)
+		time.Sleep(6 * time.Second) // over probe_timeout
+		f.is(HalfOpen)
+		quick := f.enter() // the uploads have given their places away
+		if n := f.Snapshot().Probing; n != 1 {
+			t.Errorf("%d probes hold a place, want 1", n)
+		}
+		quick.End(Neutral, 0)
+		time.Sleep(time.Minute)
+		for _, c := range uploads[:2] {
+			c.Sent()
+			time.Sleep(time.Second)
+			c.End(Success, 0)
+		}
+		f.is(HalfOpen)
+		uploads[2].Answered() // before all was sent
+		time.Sleep(5 * time.Second)
+		f.is(Closed)
+		uploads[2].End(Failure, 0)
+		f.told("open consecutive", "half_open open_for", "closed probes_succeeded")
+	})
+}
+
+// Once it is sent, a probe has its time, and no more.
+func TestAProbeThatHangsAfterItWasSent(t *testing.T) {
+	run(t, threeProbes(), func(f *fixture) {
+		f.open()
+		f.wait()
+		c := f.enter()
+		c.Sending()
+		time.Sleep(time.Minute)
+		c.Sent()
+		c.Sent()
+		time.Sleep(5*time.Second - 1)
+		f.is(HalfOpen)
+		time.Sleep(1)
+		f.is(Open)
+		c.Sending()
+		c.End(Success, 0)
+		f.told("open consecutive", "half_open open_for", "open probe_timeout")
+		if n := f.Snapshot().InFlight; n != 0 {
+			t.Errorf("%d in flight", n)
 		}
 	})
 }

@@ -126,7 +126,7 @@ func (b *Breaker) Snapshot() Snapshot {
 	s := Snapshot{
 		State: h.visible().String(), Since: h.since, Why: h.why,
 		Opened: h.opened, OpenedInARow: h.inARow, Share: h.shareNow(now),
-		ConsecutiveFailures: h.failures, InFlight: h.inFlight.Load(), Probing: len(h.probes),
+		ConsecutiveFailures: h.failures, InFlight: h.inFlight.Load(), Probing: h.probing(),
 		Calls: h.calls, Refused: byReason(&h.refused), WouldRefuse: byReason(&h.wouldRefuse),
 		Settings: h.settings.snapshot(), Thresholds: h.decided(),
 	}

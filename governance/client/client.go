@@ -46,8 +46,8 @@ type Settings struct {
 	// Idempotency-Key, or no connection could be made. Default: 0, none.
 	Retries int
 
-	// FailureStatus are the statuses that count as failures; a single digit stands
-	// for its class. Default: 500, 502, 503, 504.
+	// FailureStatus are the statuses that count as failures, from 400 on; 4 and 5
+	// stand for their classes. Default: 500, 502, 503, 504.
 	FailureStatus []int
 
 	// Transport sends the attempts. It sees the endpoint in URL.Host. Whatever error

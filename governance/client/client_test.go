@@ -179,7 +179,7 @@ func TestSettingsThatMakeNoSense(t *testing.T) {
 		`"a?x" has more`:              {Endpoints: Static("a?x")},
 		"Retries: -1":                 {Endpoints: one, Retries: -1},
 		"PollEvery: -1s":              {Endpoints: one, PollEvery: -1e9},
-		"FailureStatus: 99 is no":     {Endpoints: one, FailureStatus: []int{5, 99}},
+		"FailureStatus: 99 is neither":     {Endpoints: one, FailureStatus: []int{5, 99}},
 		"Balance: alpha: 2":           {Endpoints: one, Balance: bad},
 	} {
 		if _, err := New(s); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {

@@ -23,14 +23,14 @@ func failureStatus(statuses []int) (failures [600]bool, err error) {
 	}
 	for _, status := range statuses {
 		switch {
-		case status >= 1 && status <= 5:
+		case status == 4 || status == 5:
 			for i := status * 100; i < status*100+100; i++ {
 				failures[i] = true
 			}
-		case status >= 100 && status <= 599:
+		case status >= 400 && status <= 599:
 			failures[status] = true
 		default:
-			return failures, fmt.Errorf("setting FailureStatus: %d is no status", status)
+			return failures, fmt.Errorf("setting FailureStatus: %d is neither a status from 400 to 599 nor the class 4 or 5", status)
 		}
 	}
 	return failures, nil

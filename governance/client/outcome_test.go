@@ -209,9 +209,9 @@ func TestTransportThatPanicsEnds(t *testing.T) {
 }
 
 func TestFailureStatusIsASetting(t *testing.T) {
-	for code, want := range map[int]string{200: "success", 429: "failed_status", 500: "success", 404: "success", 302: "failed_status"} {
+	for code, want := range map[int]string{200: "success", 429: "failed_status", 500: "success", 404: "failed_status", 302: "success"} {
 		transport := newTransport(t, Settings{
-			Endpoints: Static("a:1"), FailureStatus: []int{3, 429},
+			Endpoints: Static("a:1"), FailureStatus: []int{404, 429},
 			Transport: roundTripper(func(r *http.Request) (*http.Response, error) { return answer(r, code), nil }),
 		})
 		res, err := transport.RoundTrip(httptest.NewRequest(http.MethodGet, "http://orders/", bytes.NewReader(nil)))

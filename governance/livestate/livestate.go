@@ -39,11 +39,11 @@ type Controller interface {
 	Control(path []string, body []byte) (any, error)
 }
 
-// Leader is a View that is told when it leads: when it is shown and no older holder
-// of the state is. While two configurations overlap, the old one leads, and one that
+// Leader is a View that is told when it leads: when it is shown and no holder of an
+// older configuration is. While two configurations overlap, the old one leads, and one that
 // fails to load never does beside another. So this is the moment to have own settings
-// take effect on the state. Only the first holder of a state leads while it may still
-// fail to load.
+// take effect on the state. Only the first configuration to hold a state leads while
+// it may still fail to load.
 type Leader interface {
 	View
 	// Lead is called once, by the goroutine that shows the view or releases the
@@ -145,14 +145,14 @@ func Acquire[T any](r *Registry, claim Claim, create func() (T, error)) (T, *Han
 func (h *Handle) Show(view View) {
 	h.registry.mu.Lock()
 	h.view = view
-	leader := h.registry.states[h.claim.Key].newLeader()
+	leaders := h.registry.states[h.claim.Key].newLeaders()
 	h.registry.mu.Unlock()
-	lead(leader)
+	lead(leaders)
 }
 
 // lead is called without the registry's lock.
-func lead(l Leader) {
-	if l != nil {
+func lead(leaders []Leader) {
+	for _, l := range leaders {
 		l.Lead()
 	}
 }
@@ -166,8 +166,8 @@ func (h *Handle) Release() {
 	lead(h.registry.release(h))
 }
 
-// release returns who leads instead of h and has not led before, or nil.
-func (r *Registry) release(h *Handle) Leader {
+// release returns who leads instead of h and has not led before.
+func (r *Registry) release(h *Handle) []Leader {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e := r.states[h.claim.Key]
@@ -182,27 +182,32 @@ func (r *Registry) release(h *Handle) Leader {
 	if len(e.holders) == 0 {
 		delete(r.states, h.claim.Key)
 	}
-	return e.newLeader()
+	return e.newLeaders()
 }
 
-// newLeader returns the view that leads, if it is to be told; nil if there is none or
-// it knows.
-func (e *entry) newLeader() Leader {
+// newLeaders returns the views that lead and are not told yet: those of the oldest
+// configuration.
+func (e *entry) newLeaders() (leaders []Leader) {
 	if e == nil {
 		return nil
 	}
+	var oldest *Handle
 	for _, holder := range e.holders {
 		if holder.view == nil {
 			continue
 		}
-		leader, ok := holder.view.(Leader)
-		if !ok || holder.led {
-			return nil
+		if oldest == nil {
+			oldest = holder
 		}
-		holder.led = true
-		return leader
+		if holder.claim.Configuration != oldest.claim.Configuration {
+			break
+		}
+		if leader, ok := holder.view.(Leader); ok && !holder.led {
+			holder.led = true
+			leaders = append(leaders, leader)
+		}
 	}
-	return nil
+	return leaders
 }
 
 // Held is a state as the registry lists it.

@@ -189,6 +189,39 @@ func TestTheOldestHolderLeads(t *testing.T) {
 	}
 }
 
+// All that a configuration has of a name lead together.
+func TestHoldersOfOneConfigurationLeadTogether(t *testing.T) {
+	var r Registry
+	show := func(configuration int, l *leading) *Handle {
+		t.Helper()
+		_, h, err := Acquire(&r, Claim{Key: Key{"kind", "name"}, Configuration: configuration}, func() (int, error) { return 1, nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.Show(l)
+		return h
+	}
+	var l [5]leading
+	a, b := show(1, &l[0]), show(1, &l[1])
+	show(2, &l[2])
+	show(2, &l[3])
+	want := func(when string, told ...int) {
+		t.Helper()
+		for i, n := range told {
+			if l[i].told != n {
+				t.Errorf("%s view %d was told %d times that it leads, want %d", when, i, l[i].told, n)
+			}
+		}
+	}
+	want("at first", 1, 1, 0, 0)
+	a.Release()
+	want("while one is left", 1, 1, 0, 0)
+	b.Release()
+	want("after the old ones are gone", 1, 1, 1, 1)
+	show(2, &l[4])
+	want("and a late one", 1, 1, 1, 1, 1)
+}
+
 // A holder that is not able to answer yet does not lead, nor keeps others from it.
 func TestWhoIsNotShownDoesNotLead(t *testing.T) {
 	var r Registry

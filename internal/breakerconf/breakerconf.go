@@ -68,8 +68,8 @@ type Config struct {
 	// probes. Default: 0, any number.
 	MaxConcurrent int `json:"max_concurrent,omitempty"`
 
-	// FailureStatus are the statuses that count as failures; a single digit stands
-	// for its class. Default: 500, 502, 503, 504.
+	// FailureStatus are the statuses that count as failures, from 400 on; 4 and 5
+	// stand for their classes. Default: 500, 502, 503, 504.
 	FailureStatus []int `json:"failure_status,omitempty"`
 
 	// DryRun counts and logs what would be refused, and refuses nothing.
@@ -149,23 +149,30 @@ func (s *Statuses) Has(status int) bool {
 }
 
 // Failures returns the statuses that count as failures.
-func (c *Config) Failures() (*Statuses, error) {
-	configured := c.FailureStatus
+func (c *Config) Failures() (*Statuses, error) { return StatusesOf(c.FailureStatus) }
+
+// StatusesOf returns the set of statuses and classes that are configured to count as
+// failures, that of the default if there are none. Others than 4xx and 5xx are refused:
+// what counts as a failure counts as a success no more.
+func StatusesOf(configured []int) (*Statuses, error) {
 	if len(configured) == 0 {
 		configured = []int{http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout}
 	}
 	failures := new(Statuses)
 	for _, status := range configured {
 		switch {
-		case status >= 1 && status <= 5:
+		case !mayFail(status):
+			return nil, fmt.Errorf("failure_status: %d is neither a status from 400 to 599 nor the class 4 or 5", status)
+		case status <= 5:
 			for i := status * 100; i < status*100+100; i++ {
 				failures[i] = true
 			}
-		case status >= 100 && status <= 599:
-			failures[status] = true
 		default:
-			return nil, fmt.Errorf("failure_status: %d is neither a status nor a class from 1 to 5", status)
+			failures[status] = true
 		}
 	}
 	return failures, nil
 }
+
+// mayFail reports whether a status, or a class by its digit, can be that of a failure.
+func mayFail(status int) bool { return status == 4 || status == 5 || status >= 400 && status <= 599 }

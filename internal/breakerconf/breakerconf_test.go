@@ -55,7 +55,7 @@ func TestSettings(t *testing.T) {
 		probe_timeout 3s
 		recover_over off
 		max_concurrent 9
-		failure_status 4xx 5 101
+		failure_status 4xx 5
 		dry_run`)
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +73,7 @@ func TestSettings(t *testing.T) {
 		t.Errorf("spelled out it comes to %+v, %v", s, err)
 	}
 	failures, err := c.Failures()
-	if err != nil || !failures.Has(404) || !failures.Has(599) || !failures.Has(101) || failures.Has(200) {
+	if err != nil || !failures.Has(404) || !failures.Has(599) || failures.Has(302) || failures.Has(200) {
 		t.Errorf("failure_status is not as configured (%v)", err)
 	}
 	encoded, err := json.Marshal(c)

@@ -93,7 +93,7 @@ func (c *Config) unmarshal(d *caddyfile.Dispenser) (err error) {
 	case "max_concurrent":
 		c.MaxConcurrent, err = count(d)
 	case "failure_status":
-		err = c.unmarshalFailureStatus(d)
+		c.FailureStatus, err = FailureStatus(d)
 	case "dry_run":
 		if c.DryRun = true; d.NextArg() {
 			err = d.Errf("dry_run takes no value, got %q", d.Val())
@@ -178,10 +178,12 @@ func someUpTo(d *caddyfile.Dispenser, most int) ([]string, error) {
 	return args, err
 }
 
-func (c *Config) unmarshalFailureStatus(d *caddyfile.Dispenser) error {
+// FailureStatus reads the statuses and classes of the option that the dispenser stands on.
+func FailureStatus(d *caddyfile.Dispenser) (statuses []int, err error) {
+	option := d.Val()
 	args, err := caddyarg.Some(d)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, arg := range args {
 		digits := arg
@@ -189,10 +191,10 @@ func (c *Config) unmarshalFailureStatus(d *caddyfile.Dispenser) error {
 			digits = strings.TrimSuffix(arg, "xx")
 		}
 		status, err := strconv.Atoi(digits)
-		if err != nil || !(status >= 1 && status <= 5 || status >= 100 && status <= 599) {
-			return d.Errf("failure_status: %q is neither a status nor a class such as 5xx", arg)
+		if err != nil || !mayFail(status) {
+			return nil, d.Errf("%s: %q is neither a status from 400 to 599 nor one of the classes 4xx and 5xx", option, arg)
 		}
-		c.FailureStatus = append(c.FailureStatus, status)
+		statuses = append(statuses, status)
 	}
-	return nil
+	return statuses, nil
 }
