@@ -77,7 +77,7 @@ func (p *Policy) unmarshalOption(d *caddyfile.Dispenser) (err error) {
 	case "slow_start":
 		err = p.unmarshalSlowStart(d)
 	case "failure_status":
-		err = p.unmarshalFailureStatus(d)
+		p.FailureStatus, err = breakerconf.FailureStatus(d)
 	case "eject_after":
 		var after int
 		if after, err = intOrOff(d); err == nil {
@@ -208,23 +208,4 @@ func someUpTo(d *caddyfile.Dispenser, most int) ([]string, error) {
 		err = d.Errf("%s takes at most %d values, got %d", option, most, len(args))
 	}
 	return args, err
-}
-
-func (p *Policy) unmarshalFailureStatus(d *caddyfile.Dispenser) error {
-	args, err := caddyarg.Some(d)
-	if err != nil {
-		return err
-	}
-	for _, arg := range args {
-		digits := arg
-		if len(arg) == 3 {
-			digits = strings.TrimSuffix(arg, "xx")
-		}
-		status, err := strconv.Atoi(digits)
-		if err != nil || !(status >= 1 && status <= 5 || status >= 100 && status <= 599) {
-			return d.Errf("failure_status: %q is neither a status nor a class such as 5xx", arg)
-		}
-		p.FailureStatus = append(p.FailureStatus, status)
-	}
-	return nil
 }

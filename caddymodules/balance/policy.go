@@ -72,8 +72,8 @@ type Policy struct {
 	// most 1. Default: 0.1.
 	SlowStartFrom float64 `json:"slow_start_from,omitempty"`
 
-	// FailureStatus are the statuses that count as failures; a single digit stands
-	// for its class. Default: 500, 502, 503, 504.
+	// FailureStatus are the statuses that count as failures, from 400 on; 4 and 5
+	// stand for their classes. Default: 500, 502, 503, 504.
 	FailureStatus []int `json:"failure_status,omitempty"`
 
 	// EjectAfter is the number of failures in a row that eject an upstream; one
@@ -174,12 +174,13 @@ func (p *Policy) Provision(ctx caddy.Context) error {
 	if err := p.watchBreakers(ctx); err != nil {
 		return err
 	}
+	// before there are breakers to change: what was decided before is no news
+	p.live.restore(p)
 	if p.dynamic {
 		p.balancer.Adopt()
 	} else if len(proxy.Upstreams) > 0 {
 		p.balancer.Sync(p.members(proxy.Upstreams))
 	}
-	p.live.restore(p)
 	if err := p.tap(ctx, proxy); err != nil {
 		return err
 	}
@@ -219,22 +220,11 @@ func (p *Policy) settings() (balance.Settings, error) {
 	if p.RetryBudget != nil {
 		s.RetryBudget = *p.RetryBudget
 	}
-	if len(p.FailureStatus) == 0 {
-		p.FailureStatus = []int{http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout}
+	failures, err := breakerconf.StatusesOf(p.FailureStatus)
+	if err != nil {
+		return s, err
 	}
-	for _, status := range p.FailureStatus {
-		switch {
-		case status >= 1 && status <= 5:
-			for i := status * 100; i < status*100+100; i++ {
-				p.failures[i] = true
-			}
-		case status >= 100 && status <= 599:
-			p.failures[status] = true
-		default:
-			return s, fmt.Errorf("failure_status: %d is no status", status)
-		}
-	}
-	var err error
+	p.failures = *failures
 	if s.Breaker, err = p.breakerSettings(); err != nil {
 		return s, err
 	}

@@ -51,7 +51,13 @@ func TestSlowUploadsDoNotOpenTheBreaker(t *testing.T) {
 	}
 	for range 2 {
 		go func() {
-			if res, err := client.Post("http://"+listen+"/stall", "text/plain", &trickle{left: 1}); err == nil {
+			// over with the test: stopping waits for it
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+listen+"/stall", &trickle{left: 1})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if res, err := client.Do(req); err == nil {
 				res.Body.Close()
 			}
 		}()

@@ -33,7 +33,11 @@ func (b *Balancer) breakersOf(upstreams []*Upstream, old *Table) []breaker {
 			continue
 		}
 		breakers[i] = breaker{
-			circuit.New(history, *b.settings.Breaker, func(c circuit.Change) { b.turned(u, c) }),
+			circuit.New(history, *b.settings.Breaker, func(c circuit.Change) {
+				if u.breaker.Load() == history { // and not that of an instance that was replaced
+					b.turned(u, c)
+				}
+			}),
 			history,
 		}
 		if b.serving && !b.closed {
@@ -191,10 +195,12 @@ func (t *Table) weighBreaker(w *weights, i int, d *circuit.Decision, now time.Ti
 	}
 }
 
-// full reports whether a member has as many attempts waiting for an answer as it may.
+// full reports whether a member has as many attempts waiting for an answer as it may. Those
+// that hung before its breaker opened do not keep its probes out.
 func (t *Table) full(w *weights, i int) bool {
-	limit := w.of[i].limit
-	return limit > 0 && t.upstreams[i].waiting.Load() >= limit
+	of := &w.of[i]
+	return of.limit > 0 && t.upstreams[i].waiting.Load() >= of.limit &&
+		!(of.state == circuit.HalfOpen && t.breakers[i].Ready())
 }
 
 // Full reports whether some member cannot have an attempt because of

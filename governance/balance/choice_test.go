@@ -86,6 +86,47 @@ func TestRetriesWhileNobodyIsWell(t *testing.T) {
 	})
 }
 
+// Attempts that hung before the breaker opened keep no probe out, and nothing else in.
+func TestHungAttemptsKeepNoProbeOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, guarded(func(s *circuit.Settings) {
+			s.SlowCall, s.SlowRatio, s.MaxConcurrent = time.Second, 0.8, 5
+		}), members(1, 1)...)
+		var hung []Attempt
+		for range 5 {
+			hung = append(hung, b.balancer.Begin(b.table.upstreams[0]))
+		}
+		for b.openFor(0) == 0 {
+			time.Sleep(100 * time.Millisecond)
+		}
+		if picks := b.shares(10); picks[0] != 0 || !b.table.Full() {
+			t.Errorf("open, picks are %v, full %v", picks, b.table.Full())
+		}
+		time.Sleep(b.openFor(0))
+		var probes []Attempt
+		for range 100 {
+			if i := b.pick(); i == 0 {
+				probes = append(probes, b.balancer.Begin(b.table.upstreams[0]))
+			}
+		}
+		if len(probes) != 3 || !b.table.Full() {
+			t.Fatalf("half-open, it gets %d probes, full %v; want 3 and true", len(probes), b.table.Full())
+		}
+		for i := range probes {
+			probes[i].Answered(Success)
+			probes[i].End()
+		}
+		b.wantStates("in", "in")
+		if picks := b.shares(100); picks[0] != 0 {
+			t.Errorf("closed, with no room, picks are %v", picks)
+		}
+		hung[0].Answered(TimedOut)
+		if picks := b.shares(100); picks[0] == 0 {
+			t.Errorf("with room again, picks are %v", picks)
+		}
+	})
+}
+
 // What those who are well have no room for does not go to somebody who is open.
 func TestOverflowDoesNotGoToWhoIsOpen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
