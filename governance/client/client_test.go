@@ -166,21 +166,21 @@ func TestSettingsThatMakeNoSense(t *testing.T) {
 	bad.Alpha = 2
 	one := Static("a:80")
 	for want, s := range map[string]Settings{
-		"there are no Endpoints":      {},
-		"the list of Endpoints is em": {Endpoints: Static()},
-		"weight -1 is negative":       {Endpoints: List{{Address: "a:80", Weight: -1}}},
-		"weight NaN":                  {Endpoints: List{{Address: "a:80", Weight: math.NaN()}}},
-		`"" has no host`:              {Endpoints: Static("")},
-		`":80" has no host`:           {Endpoints: Static(":80")},
-		`"a:port" is no address`:      {Endpoints: Static("a:port")},
-		"another scheme":              {Endpoints: Static("ftp://a")},
-		`"a" has a user`:              {Endpoints: Static("http://me:secret@a")},
-		`"http://a/x" has more`:       {Endpoints: Static("http://a/x")},
-		`"a?x" has more`:              {Endpoints: Static("a?x")},
-		"Retries: -1":                 {Endpoints: one, Retries: -1},
-		"PollEvery: -1s":              {Endpoints: one, PollEvery: -1e9},
-		"FailureStatus: 99 is neither":     {Endpoints: one, FailureStatus: []int{5, 99}},
-		"Balance: alpha: 2":           {Endpoints: one, Balance: bad},
+		"there are no Endpoints":       {},
+		"the list of Endpoints is em":  {Endpoints: Static()},
+		"weight -1 is negative":        {Endpoints: List{{Address: "a:80", Weight: -1}}},
+		"weight NaN":                   {Endpoints: List{{Address: "a:80", Weight: math.NaN()}}},
+		`"" has no host`:               {Endpoints: Static("")},
+		`":80" has no host`:            {Endpoints: Static(":80")},
+		`"a:port" is no address`:       {Endpoints: Static("a:port")},
+		"another scheme":               {Endpoints: Static("ftp://a")},
+		`"a" has a user`:               {Endpoints: Static("http://me:secret@a")},
+		`"http://a/x" has more`:        {Endpoints: Static("http://a/x")},
+		`"a?x" has more`:               {Endpoints: Static("a?x")},
+		"Retries: -1":                  {Endpoints: one, Retries: -1},
+		"PollEvery: -1s":               {Endpoints: one, PollEvery: -1e9},
+		"FailureStatus: 99 is neither": {Endpoints: one, FailureStatus: []int{5, 99}},
+		"Balance: alpha: 2":            {Endpoints: one, Balance: bad},
 	} {
 		if _, err := New(s); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("the error is %v, want one with %q", err, want)
