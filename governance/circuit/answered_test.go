@@ -86,7 +86,7 @@ func TestAProbeThatIsAnsweredAndReadSlowly(t *testing.T) {
 		time.Sleep(5*time.Second - 1)
 		f.is(HalfOpen)
 		f.refuses(ReasonHalfOpen)
-		time.Sleep(1)
+		time.Sleep(1 * time.Nanosecond)
 		f.is(Closed)
 		f.told("open consecutive", "half_open open_for", "closed probes_succeeded")
 		if at := f.changes[2].At; !at.Equal(began.Add(5 * time.Second)) {

@@ -225,7 +225,7 @@ func TestRetryAfterIsForgottenWhenItCloses(t *testing.T) {
 		c := f.enter()
 		c.End(Failure, 40*time.Second)
 		f.Healthy()
-		time.Sleep(2)
+		time.Sleep(2 * time.Nanosecond)
 		f.call(1, Success)
 		if left := f.open(); left > 22*time.Second {
 			f.Errorf("open for %s: it was asked before it closed", left)

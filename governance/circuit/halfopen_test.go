@@ -88,7 +88,7 @@ func TestAProbeThatHangs(t *testing.T) {
 			f.enter()
 			time.Sleep(4*time.Second - 1)
 			f.is(HalfOpen)
-			time.Sleep(1)
+			time.Sleep(1 * time.Nanosecond)
 			f.is(Open)
 			if _, left := f.State(); !within(left, 20*time.Second, 22*time.Second) {
 				f.Errorf("open for %s, want it doubled", left)
@@ -118,7 +118,7 @@ func TestAProbeThatHangsWhileNobodyCalls(t *testing.T) {
 		began := time.Now()
 		time.Sleep(time.Hour)
 		probe.End(Success, 0) // far too late
-		time.Sleep(2)
+		time.Sleep(2 * time.Nanosecond)
 		f.is(HalfOpen)
 		f.told("open consecutive", "half_open open_for", "open probe_timeout", "half_open open_for")
 		if reopened := f.changes[2].At; !reopened.Equal(began.Add(5 * time.Second)) {
@@ -135,7 +135,7 @@ func TestHealthCheckEndsTheOpenTime(t *testing.T) {
 		f.is(Closed)
 		f.open()
 		f.Healthy() // in the same instant: the engine is not ready yet
-		time.Sleep(2)
+		time.Sleep(2 * time.Nanosecond)
 		f.is(HalfOpen)
 		f.Healthy()
 		f.is(HalfOpen)

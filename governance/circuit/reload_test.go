@@ -22,7 +22,7 @@ func TestReloadInEachState(t *testing.T) {
 			inEach(t, recovering(), func(f *fixture, state string) {
 				_, left := f.State()
 				f.reload(s)
-				time.Sleep(2) // for another engine
+				time.Sleep(2 * time.Nanosecond) // for another engine
 				f.is(stateOf(state))
 				c := f.Attempt()
 				c.End(Neutral, 0)
@@ -111,7 +111,7 @@ func TestWhoIsNotAdoptedChangesNothing(t *testing.T) {
 		}
 		fails.Healthy()
 		if state == "open" {
-			time.Sleep(2)
+			time.Sleep(2 * time.Nanosecond)
 			f.is(HalfOpen)
 			f.told("half_open health_check") // to the one that holds
 		}
@@ -174,7 +174,7 @@ func TestReloadWithAProbeUnderWay(t *testing.T) {
 		probe := f.enter()
 		f.reload(more)
 		f.Enter()
-		time.Sleep(2)
+		time.Sleep(2 * time.Nanosecond)
 		a, b := f.enter(), f.enter()
 		f.refuses(ReasonHalfOpen)
 		probe.End(Success, 0)

@@ -281,7 +281,7 @@ func TestAProbeThatHangsAfterItWasSent(t *testing.T) {
 		c.Sent()
 		time.Sleep(5*time.Second - 1)
 		f.is(HalfOpen)
-		time.Sleep(1)
+		time.Sleep(1 * time.Nanosecond)
 		f.is(Open)
 		c.Sending()
 		c.End(Success, 0)

@@ -74,7 +74,7 @@ func TestExtremeSettings(t *testing.T) {
 		c.End(Failure, math.MaxInt64)
 		f.is(Open)
 		f.Healthy()
-		time.Sleep(2)
+		time.Sleep(2 * time.Nanosecond)
 		f.call(2, Success)
 		f.is(Closed)
 		f.call(1, Success)
