@@ -1,6 +1,7 @@
 package balance
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,8 +14,8 @@ import (
 func TestStalledUpstreamIsOutAtOneRequestASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, guarded(func(s *circuit.Settings) { s.SlowCall, s.SlowRatio = time.Second, 0.8 }), members(1, 1)...)
-		why := ""
-		b.balancer.Watch(func(_ string, c circuit.Change) { why = c.Why })
+		var told atomic.Value // a timer's goroutine tells
+		b.balancer.Watch(func(_ string, c circuit.Change) { told.Store(c.Why) })
 		began := time.Now()
 		hanging := 0
 		for b.openFor(0) == 0 {
@@ -29,9 +30,11 @@ func TestStalledUpstreamIsOutAtOneRequestASecond(t *testing.T) {
 				t.Fatalf("after %d requests that hang it is still tried: %+v", hanging, b.upstream(0).Breaker)
 			}
 		}
+		synctest.Wait()
+		why := told.Load()
 		// five of ten requests, and the time until the last of them is slow
 		if hanging > 7 || why != circuit.WhySlowInARow {
-			t.Errorf("%d requests hang, and it opened because of %s", hanging, why)
+			t.Errorf("%d requests hang, and it opened because of %v", hanging, why)
 		}
 		t.Logf("%d requests hang, open after %v", hanging, time.Since(began))
 	})
