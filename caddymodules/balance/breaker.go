@@ -6,7 +6,6 @@ package balance
 import (
 	"fmt"
 	"net/http"
-	"strconv"
 	"time"
 
 	"go.uber.org/zap"
@@ -17,6 +16,7 @@ import (
 	"github.com/weirproxy/weir/governance/balance"
 	"github.com/weirproxy/weir/governance/circuit"
 	"github.com/weirproxy/weir/internal/breakerconf"
+	"github.com/weirproxy/weir/internal/retryafter"
 )
 
 // logEvery is how often at most a pool logs what its breakers would do if they were
@@ -67,26 +67,10 @@ func (p *Policy) watchBreakers(ctx caddy.Context) error {
 // judge tells the upstream's breaker how an attempt ended that was answered.
 func (p *Policy) judge(attempt *balance.Attempt, res *http.Response) {
 	if p.breakers.failures.Has(res.StatusCode) {
-		attempt.Judge(circuit.Failure, retryAfter(res.Header, time.Now()))
+		attempt.Judge(circuit.Failure, retryafter.Of(res.Header, time.Now()))
 	} else {
 		attempt.Judge(circuit.Success, 0)
 	}
-}
-
-// retryAfter is for how long an answer asks to be left alone, or 0. RFC 9110, 10.2.3: a
-// number of seconds, or a date.
-func retryAfter(header http.Header, now time.Time) time.Duration {
-	value := header.Get("Retry-After")
-	if value == "" {
-		return 0
-	}
-	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
-		return time.Duration(seconds) * time.Second
-	}
-	if date, err := http.ParseTime(value); err == nil {
-		return max(0, date.Sub(now))
-	}
-	return 0
 }
 
 // wouldSkip logs, not too often, that a breaker would have had an upstream skipped if it

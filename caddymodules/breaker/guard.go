@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/weirproxy/weir/governance/circuit"
 	"github.com/weirproxy/weir/internal/exchange"
 	"github.com/weirproxy/weir/internal/problem"
+	"github.com/weirproxy/weir/internal/retryafter"
 )
 
 // guard is one request at the breaker: the call, and the writer that sees how it is
@@ -148,23 +148,12 @@ func statusOf(err error) int {
 	return http.StatusInternalServerError
 }
 
-// retryAfter is for how long a failing answer asks to be left alone, in seconds or
-// as a date (RFC 9110, section 10.2.3); 0 if it does not.
+// retryAfter is for how long a failing answer asks to be left alone; 0 if it does not.
 func (g *guard) retryAfter() time.Duration {
 	if !g.handler.failures.Has(g.status) {
 		return 0
 	}
-	value := g.Header().Get("Retry-After")
-	if value == "" {
-		return 0
-	}
-	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
-		return time.Duration(seconds) * time.Second
-	}
-	if at, err := http.ParseTime(value); err == nil {
-		return max(0, time.Until(at))
-	}
-	return 0
+	return retryafter.Of(g.Header(), time.Now())
 }
 
 // Interface guards

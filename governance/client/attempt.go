@@ -12,6 +12,7 @@ import (
 
 	"github.com/weirproxy/weir/governance/balance"
 	"github.com/weirproxy/weir/governance/circuit"
+	"github.com/weirproxy/weir/internal/retryafter"
 )
 
 // attempt sends req to an endpoint and notes how that ends.
@@ -35,7 +36,7 @@ func (t *Transport) attempt(req *http.Request, to *target) (*http.Response, bala
 	returned = true
 	outcome := t.classify(sent, res, err, body)
 	if outcome == balance.FailedStatus && attempt.Guarded() {
-		attempt.Judge(circuit.Failure, retryAfter(res.Header.Get("Retry-After"), time.Now()))
+		attempt.Judge(circuit.Failure, retryafter.Of(res.Header, time.Now()))
 	}
 	attempt.Answered(outcome)
 	if err != nil {

@@ -7,7 +7,8 @@
 // a timeout and a broken connection are the endpoint's failures; a caller that gives
 // up and a request that cannot be sent are nobody's.
 //
-// The package depends on the standard library and on the packages balance and circuit.
+// The package depends on the standard library, on the packages balance and circuit, and on
+// internal/retryafter, which needs nothing else.
 package client
 
 import (

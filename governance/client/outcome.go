@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -61,18 +60,6 @@ func (t *Transport) classify(req *http.Request, res *http.Response, err error, s
 	default:
 		return balance.Broken
 	}
-}
-
-// retryAfter is for how long an endpoint asks to be left alone (RFC 9110, 10.2.3): the
-// header's value is a number of seconds or a time. It is 0 if it says nothing.
-func retryAfter(value string, now time.Time) time.Duration {
-	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
-		return time.Duration(seconds) * time.Second
-	}
-	if until, err := http.ParseTime(value); err == nil {
-		return max(0, until.Sub(now))
-	}
-	return 0
 }
 
 // expired reports whether a request is over, whoever ended it. http.Client ends one
