@@ -388,6 +388,7 @@ func TestBreakerDecisionsOutliveARestart(t *testing.T) {
 			t.Fatal("thresholds for another configuration are kept")
 		}
 	}
+	livePoolOf(t).awaitStored()
 	restart(config("consecutive 5"))
 	if u := upstreamOf(t, "test", a); u.Breaker.Settings.Consecutive != 5 || u.State != "in" {
 		t.Errorf("after all it is %s with %+v", u.State, u.Breaker)

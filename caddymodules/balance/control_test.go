@@ -72,6 +72,12 @@ func TestDecisionAboutADepartedUpstream(t *testing.T) {
 }
 
 // What has ended is forgotten, also about those who are absent.
+// awaitStored waits until what a decision's end changes is stored.
+func (l *livePool) awaitStored() {
+	l.deciding.Lock()
+	defer l.deciding.Unlock()
+}
+
 func TestEndedDecisionAboutADepartedUpstreamIsDropped(t *testing.T) {
 	listen := freeport.Address(t)
 	serve(t, site(listen, backend(t, answer("a")), ""))
@@ -84,8 +90,7 @@ func TestEndedDecisionAboutADepartedUpstreamIsDropped(t *testing.T) {
 			t.Fatalf("decisions are %v, want one", live.Decisions())
 		}
 	}
-	live.deciding.Lock() // until what is left is stored
-	defer live.deciding.Unlock()
+	live.awaitStored()
 	if live.Decisions()["gone:2"].Drain == nil {
 		t.Error("a decision that holds was dropped")
 	}

@@ -81,11 +81,11 @@ func TestThreeInARowFor120s(t *testing.T) {
 	run(t, s, func(f *fixture) {
 		f.call(2, Failure)
 		f.is(Closed)
-		if left := f.open(); !within(left, 60*time.Second, 120*time.Second) {
+		if left := f.open(); !within(left, 120*time.Second, 120*time.Second) {
 			f.Errorf("open for %s", left)
 		}
 		f.wait()
-		if left := f.open(); !within(left, 60*time.Second, 120*time.Second) {
+		if left := f.open(); !within(left, 120*time.Second, 120*time.Second) {
 			f.Errorf("open for %s the second time", left)
 		}
 	})
