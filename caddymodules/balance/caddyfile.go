@@ -172,7 +172,7 @@ func shareOrOff(d *caddyfile.Dispenser) (float64, error) {
 }
 
 func (p *Policy) unmarshalSlowStart(d *caddyfile.Dispenser) error {
-	args, err := someUpTo(d, 2)
+	args, err := caddyarg.UpTo(d, 2)
 	if err != nil {
 		return err
 	}
@@ -186,7 +186,7 @@ func (p *Policy) unmarshalSlowStart(d *caddyfile.Dispenser) error {
 }
 
 func (p *Policy) unmarshalEjectFor(d *caddyfile.Dispenser) error {
-	args, err := someUpTo(d, 2)
+	args, err := caddyarg.UpTo(d, 2)
 	if err != nil {
 		return err
 	}
@@ -200,12 +200,3 @@ func (p *Policy) unmarshalEjectFor(d *caddyfile.Dispenser) error {
 }
 
 func duration(d caddy.Duration) time.Duration { return time.Duration(d) }
-
-func someUpTo(d *caddyfile.Dispenser, most int) ([]string, error) {
-	option := d.Val()
-	args, err := caddyarg.Some(d)
-	if err == nil && len(args) > most {
-		err = d.Errf("%s takes at most %d values, got %d", option, most, len(args))
-	}
-	return args, err
-}

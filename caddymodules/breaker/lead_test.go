@@ -134,7 +134,7 @@ func TestValidationForgetsNothing(t *testing.T) {
 	if err := caddy.Validate(&config); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(50 * time.Millisecond) // for what might be stored
+	time.Sleep(150 * time.Millisecond) // for what might be stored: package inforce looks every 50 ms
 	if got := stored(t, storage); got != wasStored {
 		t.Errorf("stored is %s, want %s", got, wasStored)
 	}

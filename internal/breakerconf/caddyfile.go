@@ -144,7 +144,7 @@ func orOff[T any](d *caddyfile.Dispenser, parse func(d *caddyfile.Dispenser, opt
 }
 
 func (c *Config) unmarshalSlowCall(d *caddyfile.Dispenser) error {
-	args, err := someUpTo(d, 2)
+	args, err := caddyarg.UpTo(d, 2)
 	if err != nil {
 		return err
 	}
@@ -156,7 +156,7 @@ func (c *Config) unmarshalSlowCall(d *caddyfile.Dispenser) error {
 }
 
 func (c *Config) unmarshalOpenFor(d *caddyfile.Dispenser) error {
-	args, err := someUpTo(d, 2)
+	args, err := caddyarg.UpTo(d, 2)
 	if err != nil {
 		return err
 	}
@@ -167,15 +167,6 @@ func (c *Config) unmarshalOpenFor(d *caddyfile.Dispenser) error {
 		err = d.Errf("open_for: the longest, %s, is shorter than the first, %s", args[1], args[0])
 	}
 	return err
-}
-
-func someUpTo(d *caddyfile.Dispenser, most int) ([]string, error) {
-	option := d.Val()
-	args, err := caddyarg.Some(d)
-	if err == nil && len(args) > most {
-		err = d.Errf("%s takes at most %d values, got %d", option, most, len(args))
-	}
-	return args, err
 }
 
 // FailureStatus reads the statuses and classes of the option that the dispenser stands on.

@@ -34,6 +34,16 @@ func Some(d *caddyfile.Dispenser) ([]string, error) {
 	return values, nil
 }
 
+// UpTo returns all arguments of the option, at least one and at most this many.
+func UpTo(d *caddyfile.Dispenser, most int) ([]string, error) {
+	option := d.Val()
+	values, err := Some(d)
+	if err == nil && len(values) > most {
+		err = d.Errf("%s takes at most %d values, got %d", option, most, len(values))
+	}
+	return values, err
+}
+
 // Duration reads one positive duration; "d" for days is accepted, as everywhere
 // in Caddy.
 func Duration(d *caddyfile.Dispenser) (caddy.Duration, error) {

@@ -23,6 +23,9 @@ func TestValues(t *testing.T) {
 	if v, err := Some(option("names a b")); len(v) != 2 || err != nil {
 		t.Errorf("Some: %q, %v", v, err)
 	}
+	if v, err := UpTo(option("names a b"), 2); len(v) != 2 || err != nil {
+		t.Errorf("UpTo: %q, %v", v, err)
+	}
 	if v, err := Duration(option("for 1d")); time.Duration(v) != 24*time.Hour || err != nil {
 		t.Errorf("Duration: %v, %v", v, err)
 	}
@@ -40,6 +43,7 @@ func TestValues(t *testing.T) {
 func TestErrors(t *testing.T) {
 	one := func(d *caddyfile.Dispenser) error { _, err := One(d); return err }
 	some := func(d *caddyfile.Dispenser) error { _, err := Some(d); return err }
+	upTo := func(d *caddyfile.Dispenser) error { _, err := UpTo(d, 2); return err }
 	duration := func(d *caddyfile.Dispenser) error { _, err := Duration(d); return err }
 	number := func(d *caddyfile.Dispenser) error { _, err := Number(d); return err }
 	share := func(d *caddyfile.Dispenser) error { _, err := Share(d); return err }
@@ -53,6 +57,8 @@ func TestErrors(t *testing.T) {
 		{one, "x", "x needs a value"},
 		{one, "x a b", `x takes one value, got also "b"`},
 		{some, "x", "x needs at least one value"},
+		{upTo, "x", "x needs at least one value"},
+		{upTo, "x a b c", "x takes at most 2 values, got 3"},
 		{duration, "x", "x needs a value"},
 		{duration, "x soon", `x: "soon" is not a duration`},
 		{duration, "x 0s", "x: 0s is not a positive duration"},
