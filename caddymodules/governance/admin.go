@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -33,11 +34,13 @@ const maxBody = 64 << 10
 //
 //	GET  /governance/                 all live state, by kind, in a stable order
 //	GET  /governance/<kind>           all of a kind
-//	GET  /governance/<kind>/<name>    one
+//	GET  /governance/<kind>/<name>    one, with all that there is to see
+//	PUT  /governance/<kind>/<name>    a document instead of that in force, of kinds that have one
 //	POST /governance/<kind>/<name>/…  an operator's decision, as JSON
 //
 // Names are path-escaped. Errors are problem+json: 404 for what does not exist,
-// 400 for a body that makes no sense.
+// 400 for a body that makes no sense, 503 where something does not answer that the
+// decision needs.
 //
 // Caddy provisions admin modules before everything else and keeps them after a
 // failed reload, so Admin holds no state and asks the registry each time.
@@ -65,8 +68,8 @@ func (a *Admin) Routes() []caddy.AdminRoute {
 func (a *Admin) serve(w http.ResponseWriter, r *http.Request) error {
 	answer, err := a.answer(r)
 	if err != nil {
-		if errors.Is(err, errMethod) {
-			w.Header().Set("Allow", "GET, POST")
+		if allow := methodError(""); errors.As(err, &allow) {
+			w.Header().Set("Allow", string(allow))
 		}
 		return problem.Write(w, refusal(err), "")
 	}
@@ -79,7 +82,10 @@ func (a *Admin) serve(w http.ResponseWriter, r *http.Request) error {
 	return err
 }
 
-var errMethod = errors.New("only GET and POST are understood here")
+// methodError is for methods other than those that it lists.
+type methodError string
+
+func (e methodError) Error() string { return "only these methods are understood here: " + string(e) }
 
 func (a *Admin) answer(r *http.Request) (any, error) {
 	path, err := split(r.URL.EscapedPath())
@@ -90,17 +96,15 @@ func (a *Admin) answer(r *http.Request) (any, error) {
 	case r.Method == http.MethodGet && len(path) <= 1:
 		return list(path)
 	case r.Method == http.MethodGet && len(path) == 2:
-		held, err := livestate.Default.Get(livestate.Key{Kind: path[0], Name: path[1]})
-		if err != nil {
-			return nil, err
-		}
-		return held.View.Snapshot(), nil
+		return detail(path)
 	case r.Method == http.MethodPost && len(path) >= 2:
 		return control(path, r.Body)
-	case r.Method == http.MethodGet || r.Method == http.MethodPost:
+	case r.Method == http.MethodPut && len(path) == 2:
+		return replace(path, r)
+	case r.Method == http.MethodGet || r.Method == http.MethodPost || r.Method == http.MethodPut:
 		return nil, livestate.ErrNotFound
 	default:
-		return nil, errMethod
+		return nil, methodError("GET, POST")
 	}
 }
 
@@ -136,23 +140,65 @@ func list(path []string) (any, error) {
 	return kinds[path[0]], nil
 }
 
-func control(path []string, body io.Reader) (any, error) {
+func shown(path []string) (livestate.View, error) {
 	held, err := livestate.Default.Get(livestate.Key{Kind: path[0], Name: path[1]})
+	return held.View, err
+}
+
+// detail returns all that there is to see of one state.
+func detail(path []string) (any, error) {
+	view, err := shown(path)
 	if err != nil {
 		return nil, err
 	}
-	controller, ok := held.View.(livestate.Controller)
+	if detailed, ok := view.(livestate.Detailed); ok {
+		return detailed.Detail(), nil
+	}
+	return view.Snapshot(), nil
+}
+
+func control(path []string, body io.Reader) (any, error) {
+	view, err := shown(path)
+	if err != nil {
+		return nil, err
+	}
+	controller, ok := view.(livestate.Controller)
 	if !ok {
 		return nil, livestate.ErrNotFound
 	}
-	var command bytes.Buffer
-	if _, err := io.Copy(&command, io.LimitReader(body, maxBody+1)); err != nil {
+	command, err := read(body, maxBody)
+	if err != nil {
+		return nil, err
+	}
+	return controller.Control(path[2:], command)
+}
+
+func replace(path []string, r *http.Request) (any, error) {
+	view, err := shown(path)
+	if err != nil {
+		return nil, err
+	}
+	replacer, ok := view.(livestate.Replacer)
+	if !ok {
+		return nil, methodError("GET, POST")
+	}
+	document, err := read(r.Body, replacer.MaxDocument())
+	if err != nil {
+		return nil, err
+	}
+	return replacer.Replace(document, r.Header.Get("Content-Type"))
+}
+
+// read reads a body of at most limit bytes.
+func read(body io.Reader, limit int64) ([]byte, error) {
+	var all bytes.Buffer
+	if _, err := io.Copy(&all, io.LimitReader(body, limit+1)); err != nil {
 		return nil, errors.Join(livestate.ErrInvalid, err)
 	}
-	if command.Len() > maxBody {
-		return nil, errors.Join(livestate.ErrInvalid, errors.New("the body is too large"))
+	if int64(all.Len()) > limit {
+		return nil, fmt.Errorf("%w: the body is too large, at most %d bytes are taken", livestate.ErrInvalid, limit)
 	}
-	return controller.Control(path[2:], command.Bytes())
+	return all.Bytes(), nil
 }
 
 // refusal maps an error to what the caller is told; the admin API's callers are
@@ -164,7 +210,9 @@ func refusal(err error) problem.Refusal {
 		status = http.StatusNotFound
 	case errors.Is(err, livestate.ErrInvalid):
 		status = http.StatusBadRequest
-	case errors.Is(err, errMethod):
+	case errors.Is(err, livestate.ErrUnavailable):
+		status = http.StatusServiceUnavailable
+	case errors.As(err, new(methodError)):
 		status = http.StatusMethodNotAllowed
 	}
 	return problem.Refusal{Status: status, Detail: err.Error()}

@@ -30,6 +30,21 @@ func (t *thing) Control(path []string, body []byte) (any, error) {
 	}
 }
 
+// paper is live state that is given as a document, of at most 8 bytes, and has more to show than in a list.
+type paper struct{ text string }
+
+func (p *paper) Snapshot() any    { return p.text }
+func (p *paper) Detail() any      { return map[string]string{"text": p.text} }
+func (*paper) MaxDocument() int64 { return 8 }
+
+func (p *paper) Replace(body []byte, contentType string) (any, error) {
+	if string(body) == "away" {
+		return nil, fmt.Errorf("%w: the press", livestate.ErrUnavailable)
+	}
+	p.text = contentType + " " + string(body)
+	return p.text, nil
+}
+
 type plain struct{ Name string }
 
 func (p plain) Snapshot() any { return p }
@@ -52,7 +67,9 @@ func request(t *testing.T, method, target, body string) *httptest.ResponseRecord
 	if len(routes) != 1 || !strings.HasPrefix(target, routes[0].Pattern) {
 		t.Fatalf("%s is not served", target)
 	}
-	if err := routes[0].Handler.ServeHTTP(w, httptest.NewRequest(method, target, strings.NewReader(body))); err != nil {
+	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	r.Header.Set("Content-Type", "text/plain")
+	if err := routes[0].Handler.ServeHTTP(w, r); err != nil {
 		t.Fatal(err)
 	}
 	return w
@@ -62,12 +79,13 @@ func TestAnswers(t *testing.T) {
 	hold(t, "things", "b", &thing{"b"})
 	hold(t, "things", "a/c", &thing{"a/c"})
 	hold(t, "plains", "p", plain{"p"})
+	hold(t, "papers", "p", &paper{"old"})
 	for _, tc := range []struct {
 		method, target, body string
 		status               int
 		want                 string
 	}{
-		{"GET", "/governance/", "", 200, `{"plains":[{"Name":"p"}],"things":[{"Name":"a/c"},{"Name":"b"}]}`},
+		{"GET", "/governance/", "", 200, `{"papers":["old"],"plains":[{"Name":"p"}],"things":[{"Name":"a/c"},{"Name":"b"}]}`},
 		{"GET", "/governance/things", "", 200, `[{"Name":"a/c"},{"Name":"b"}]`},
 		{"GET", "/governance/things/", "", 200, `[{"Name":"a/c"},{"Name":"b"}]`},
 		{"GET", "/governance/things/b", "", 200, `{"Name":"b"}`},
@@ -83,7 +101,17 @@ func TestAnswers(t *testing.T) {
 		{"POST", "/governance/plains/p/a", "{}", 404, "not found"},
 		{"POST", "/governance/things/b/a%2Fb", "nonsense", 400, "nonsense"},
 		{"POST", "/governance/things/b/a%2Fb", strings.Repeat("x", maxBody+1), 400, "too large"},
-		{"DELETE", "/governance/things/b", "", 405, "GET and POST"},
+		{"GET", "/governance/papers", "", 200, `["old"]`},
+		{"GET", "/governance/papers/p", "", 200, `{"text":"old"}`},
+		{"PUT", "/governance/papers/p", "12345678", 200, `"text/plain 12345678"`},
+		{"GET", "/governance/papers/p", "", 200, `{"text":"text/plain 12345678"}`},
+		{"PUT", "/governance/papers/p", "123456789", 400, "at most 8 bytes"},
+		{"PUT", "/governance/papers/p", "away", 503, "the press"},
+		{"PUT", "/governance/papers/z", "new", 404, "no papers are named"},
+		{"PUT", "/governance/papers/p/q", "new", 404, "not found"},
+		{"PUT", "/governance/papers", "new", 404, "not found"},
+		{"PUT", "/governance/things/b", "new", 405, "GET, POST"},
+		{"DELETE", "/governance/things/b", "", 405, "GET, POST"},
 	} {
 		w := request(t, tc.method, tc.target, tc.body)
 		if w.Code != tc.status || !strings.Contains(w.Body.String(), tc.want) {

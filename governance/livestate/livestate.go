@@ -34,9 +34,27 @@ type Controller interface {
 	View
 	// Control carries out the decision in body, a JSON object, on the part of the
 	// state that path names (none: the whole). Its errors wrap ErrNotFound or
-	// ErrInvalid where the caller is at fault. It returns the new snapshot of
-	// what it changed.
+	// ErrInvalid where the caller is at fault, and ErrUnavailable where something
+	// that the decision needs does not answer. It returns the new snapshot of what it
+	// changed.
 	Control(path []string, body []byte) (any, error)
+}
+
+// Detailed is a View that has more to show when it is asked for alone than in a list.
+type Detailed interface {
+	View
+	// Detail returns what Snapshot does, and more; it must encode as JSON.
+	Detail() any
+}
+
+// Replacer is a View whose state is given to it as a whole, as a document.
+type Replacer interface {
+	View
+	// Replace puts body in the place of what is there. Its errors are as those of
+	// Controller.Control. It returns the new snapshot.
+	Replace(body []byte, contentType string) (any, error)
+	// MaxDocument is the size of the largest document that Replace takes, in bytes.
+	MaxDocument() int64
 }
 
 // Leader is a View that is told when it leads: when it is shown and no holder of an
@@ -51,11 +69,12 @@ type Leader interface {
 	Lead()
 }
 
-// Errors of Registry.Acquire and Controller.Control.
+// Errors of Registry.Acquire, Controller.Control and Replacer.Replace.
 var (
-	ErrConflict = errors.New("same name with different settings")
-	ErrNotFound = errors.New("not found")
-	ErrInvalid  = errors.New("invalid")
+	ErrConflict    = errors.New("same name with different settings")
+	ErrNotFound    = errors.New("not found")
+	ErrInvalid     = errors.New("invalid")
+	ErrUnavailable = errors.New("unavailable")
 )
 
 // Key names a state.
