@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -20,21 +19,46 @@ type finding struct {
 	value        bool // whether there is a value at this place that may be shown
 }
 
-func (f finding) same(g finding) bool {
-	return f.code == g.code && f.detail == g.detail && slices.Equal(f.at, g.at)
+func (f finding) same(g finding) bool { return f.compare(g) == 0 }
+
+// compare orders findings by their place, and those of one place so that causes follow what they are causes of. The
+// engine finds them in the order of Go's maps, which is another one each time.
+func (f finding) compare(g finding) int {
+	return cmp.Or(slices.CompareFunc(f.at, g.at, compareTokens), cmp.Compare(f.rank(), g.rank()),
+		cmp.Compare(f.code, g.code), cmp.Compare(f.detail, g.detail))
 }
 
-// findings are the first violations of a value, as far as a report may keep them, and the number of all.
+func (f finding) rank() int {
+	if f.code == "any_of" || f.code == "one_of" {
+		return 0
+	}
+	return 1
+}
+
+// findings are the first violations of a value in their order, as far as a report may keep them, and how many more
+// there are.
 type findings struct {
 	list        []finding
 	limit, more int
+	ordered     int // as many of the list are in order, none or limit
 }
 
 func (f *findings) add(found finding) {
-	if len(f.list) < f.limit {
-		f.list = append(f.list, found)
-	} else {
+	if f.ordered > 0 && f.list[f.ordered-1].compare(found) <= 0 {
 		f.more++
+		return
+	}
+	if f.list = append(f.list, found); len(f.list) >= 2*f.limit {
+		f.order()
+		f.ordered = len(f.list)
+	}
+}
+
+// order puts the list in order and leaves out what is beyond the limit.
+func (f *findings) order() {
+	slices.SortFunc(f.list, finding.compare)
+	if beyond := len(f.list) - f.limit; beyond > 0 {
+		f.list, f.more = f.list[:f.limit], f.more+beyond
 	}
 }
 
@@ -42,15 +66,16 @@ const (
 	// maxCauses is how many violations of the branch that fits best are shown for an anyOf or oneOf.
 	maxCauses = 3
 
-	// ordered times Report.Max is how many violations are put in order. There may be a hundred thousand.
-	ordered = 10
+	// spare times Report.Max is how many violations are looked at, as the same may be found several times. There may
+	// be a hundred thousand.
+	spare = 10
 )
 
 // reportTo adds what the engine found in a value to a report, in the order of the pointers.
 func reportTo(report *Report, err *jsonschema.ValidationError, value any) {
-	found := findings{limit: ordered * report.max()}
+	found := findings{limit: spare * report.max()}
 	found.collect(err)
-	slices.SortStableFunc(found.list, func(a, b finding) int { return slices.CompareFunc(a.at, b.at, compareTokens) })
+	found.order()
 	for _, f := range slices.CompactFunc(found.list, finding.same) { // parts of an allOf may demand the same
 		detail := f.detail
 		if report.Values && f.value && !report.Full() {
@@ -70,12 +95,17 @@ func pointerOf(tokens []string) string {
 	return pointer.String()
 }
 
-// compareTokens orders indexes of arrays as numbers.
+// compareTokens orders indexes of arrays as numbers, and before names.
 func compareTokens(a, b string) int {
-	i, errA := strconv.Atoi(a)
-	j, errB := strconv.Atoi(b)
-	if errA == nil && errB == nil {
+	i, okA := integral(a)
+	j, okB := integral(b)
+	switch {
+	case okA && okB:
 		return cmp.Or(cmp.Compare(i, j), cmp.Compare(a, b))
+	case okA:
+		return -1
+	case okB:
+		return 1
 	}
 	return cmp.Compare(a, b)
 }
@@ -139,8 +169,9 @@ func (f *findings) nearest(err *jsonschema.ValidationError) {
 	var best *findings
 	bestMismatch := otherType
 	for _, branch := range err.Causes {
-		candidate := findings{limit: maxCauses * ordered}
+		candidate := findings{limit: maxCauses * spare}
 		candidate.collect(branch)
+		candidate.order()
 		mismatch := 0
 		for _, found := range candidate.list {
 			depth := len(found.at) - len(err.InstanceLocation)

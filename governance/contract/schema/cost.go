@@ -21,8 +21,9 @@ import (
 
 // visitsPerNode times Limits.Nodes is the budget of one validation. With the weights of cost_walk.go a visit takes
 // the library 0.06 to 0.45 us (BenchmarkCostWeights), mostly about 0.25, so that at the default of 100,000 nodes a
-// validation ends after about 0.1 s at the worst. On the other side, documents need one to three visits per node.
-const visitsPerNode = 3
+// validation ends after about 0.3 s at the worst. On the other side, ordinary documents of 1 MB need 3 to 10 visits per
+// node where objects have two or three alternatives (TestOrdinaryDocumentsPass).
+const visitsPerNode = 12
 
 // cost bounds the work that the schema library does for a value.
 type cost struct {

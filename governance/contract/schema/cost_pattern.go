@@ -12,7 +12,7 @@ import (
 func patternWeight(expression jsonschema.Regexp) float64 {
 	const perState = 1.0 / 32
 	states := 64 // of what is not written as Go reads it
-	if parsed, err := syntax.Parse(expression.String(), syntax.Perl); err == nil {
+	if parsed, err := syntax.Parse(compiledText(expression), syntax.Perl); err == nil {
 		states = 4
 		if simple := parsed.Simplify(); !anchored(simple) || nested(parsed, false) {
 			if program, err := syntax.Compile(simple); err == nil {
@@ -21,6 +21,17 @@ func patternWeight(expression jsonschema.Regexp) float64 {
 		}
 	}
 	return perState * float64(states)
+}
+
+// compiledText is what RE2 runs, which is not what an author of ECMA-262 has written.
+func compiledText(expression jsonschema.Regexp) string {
+	switch expression := expression.(type) {
+	case *pattern:
+		return expression.Regexp.String()
+	case *counted:
+		return expression.all.String()
+	}
+	return expression.String()
 }
 
 // anchored tells whether a match can only begin at the beginning of the text.

@@ -36,7 +36,9 @@ func (p *plan) weigh(s *jsonschema.Schema) {
 	if s.Const != nil {
 		p.compared([]any{*s.Const})
 	}
-	if s.Format != nil {
+	if s.Format != nil && s.Format.Name == "byte" {
+		p.perByte += lengthWeight // the one that long values have, and the cheapest
+	} else if s.Format != nil {
 		p.perByte += formatWeight
 	}
 	if s.Pattern != nil {

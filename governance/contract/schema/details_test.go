@@ -129,9 +129,12 @@ func TestReport(t *testing.T) {
 	}
 	var byItself Report
 	for range 30 {
+		byItself.At("query", strings.Repeat("ä", 1000))
 		byItself.Add(strings.Repeat("/ä", 1000), "type", "")
 	}
-	if len(byItself.Violations) != DefaultViolations || len(byItself.Violations[0].Pointer) > maxPointer+3 {
-		t.Errorf("%d violations are kept, with pointers of %d bytes", len(byItself.Violations), len(byItself.Violations[0].Pointer))
+	first := byItself.Violations[0]
+	if len(byItself.Violations) != DefaultViolations || len(first.Pointer) > maxNamed+3 || len(first.Name) > maxNamed+3 {
+		t.Errorf("%d violations are kept, with pointers of %d bytes and names of %d", len(byItself.Violations),
+			len(first.Pointer), len(first.Name))
 	}
 }

@@ -47,6 +47,14 @@ func TestDirection(t *testing.T) {
 			"Cow": {"allOf": [{"$ref": "#/components/schemas/A"}, {"required": ["milk", "id", "k"], "properties": {"k": {"readOnly": true}}}]},
 			"Pig": {"allOf": [{"$ref": "#/components/schemas/A"}]}`, Settings{}, Request,
 			[]string{`{"kind": "Cow", "milk": 1}`, `{"kind": "Pig"}`}, []refusal{no(`{"kind": "Cow"}`, "/milk required")}},
+		{"declared by all alternatives", `{"required": ["id", "a"], "anyOf": [{"$ref": "#/components/schemas/B"}, {"properties": {` + id + `}}, {"required": ["b"]}]},
+			"B": {"properties": {` + id + `}, "required": ["id", "b"]}`, Settings{}, Request,
+			[]string{`{"a": 1}`}, []refusal{no(`{"id": 1}`, "/a required")}},
+		{"declared by one alternative, and for both directions by another", `{"required": ["id"], "anyOf": [{"properties": {` + id + `}}, {"properties": {"id": {}}}]}`,
+			Settings{}, Request, []string{`{"id": 1}`}, []refusal{no(`{}`, "/id required")}},
+		{"declared by what a discriminator selects", `{"required": ["id", "kind"], "discriminator": {"propertyName": "kind"},
+			"oneOf": [{"$ref": "#/components/schemas/B"}, {"$ref": "#/components/schemas/C"}]}, "B": {"properties": {` + id + `}}, "C": {"properties": {` + id + `}}`,
+			Settings{}, Request, []string{`{"kind": "B"}`}, []refusal{no(`{"kind": "B", "id": "x"}`, "/id type")}},
 		{"nested and recursive", `{"required": ["id"], "properties": {` + id + `, "kids": {"type": "array", "items": {"$ref": "#/components/schemas/A"}}}}`,
 			Settings{}, Request, []string{`{"kids": [{"kids": [{}]}]}`}, []refusal{no(`{"kids": [{"id": "x"}]}`, "/kids/0/id type")}},
 		{"nested and recursive in a response", `{"required": ["id"], "properties": {` + id + `, "kids": {"type": "array", "items": {"$ref": "#/components/schemas/A"}}}}`,
@@ -90,5 +98,30 @@ func TestReadOnlyWithNullable(t *testing.T) {
 		expect(t, v, `{}`)
 		expect(t, v, `{"b": null}`)
 		expect(t, v, `{"b": 1}`, "/b type")
+	}
+}
+
+// Keywords that only OpenAPI 3.1 has require properties, too.
+func TestDirectionAndDependents(t *testing.T) {
+	for _, keyword := range []string{
+		`"dependentRequired": {"a": ["id", "b"], "b": ["a"]}`,
+		`"dependentSchemas": {"a": {"required": ["id", "b"]}}`,
+		`"if": {"required": ["a"]}, "then": {"required": ["id", "b"]}`,
+	} {
+		for _, schema := range []string{
+			`{"properties": {"id": {"readOnly": true}}, ` + keyword + `}`,
+			`{"properties": {"id": {"readOnly": true}}, "allOf": [{` + keyword + `}]}`,
+		} {
+			c := compilerFor(t, OpenAPI31, `{"A": `+schema+`}`, Settings{})
+			if got := judge(compile(t, c, atA, Request), `{"a": 1, "b": 1}`); got != nil {
+				t.Errorf("%s: violations are %q", schema, got)
+			}
+			if got := judge(compile(t, c, atA, Request), `{"a": 1}`); len(got) != 1 {
+				t.Errorf("%s without b: violations are %q", schema, got)
+			}
+			if got := judge(compile(t, c, atA, Response), `{"a": 1, "b": 1}`); len(got) != 1 {
+				t.Errorf("%s in a response: violations are %q", schema, got)
+			}
+		}
 	}
 }

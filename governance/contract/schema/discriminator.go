@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 	"strconv"
@@ -13,6 +14,8 @@ import (
 // that its property names. Values of the property are the names in mapping, and those of the schemas that the
 // branches refer to, as far as mapping does not give them to another schema.
 //
+// Branches that say that they allow something else than an object, such as null, judge what is no object.
+//
 // Where it stands alone, as in a schema that others extend by allOf, nothing is to be selected: whoever refers to the
 // base means the base.
 
@@ -20,6 +23,7 @@ import (
 type discriminator struct {
 	property string
 	branches map[string]int // value of the property -> index in oneOf or anyOf
+	others   []int          // branches that allow something else than objects
 	anyOf    bool
 }
 
@@ -43,6 +47,11 @@ func (c *Compiler) discriminate(e *entry, schema, normal map[string]any, pointer
 	named := c.branches(e, branches)
 	if len(named) == 0 {
 		return
+	}
+	for location, i := range named {
+		if types := c.typesAt(location); types != allTypes && types&^Object != 0 {
+			d.others = append(d.others, i)
+		}
 	}
 	mapping, _ := object["mapping"].(map[string]any)
 	for _, value := range slices.Sorted(maps.Keys(mapping)) {
@@ -112,9 +121,8 @@ func (c *Compiler) mapped(e *entry, value string, target any, named map[string]i
 		e.fail(place, "must be a string: the name of a schema or a reference")
 		return
 	}
-	file, _ := split(e.location)
-	location := child(file+"#/components/schemas", text)
-	if _, isName := c.files.value(location); !isName {
+	location, isName := c.component(e, text)
+	if !isName {
 		var err error
 		if location, _, err = c.resolve(e, text); err != nil {
 			e.fail(place, "%s", strings.Replace(err.Error(), "$ref", "the target", 1))
@@ -127,9 +135,22 @@ func (c *Compiler) mapped(e *entry, value string, target any, named map[string]i
 	}
 }
 
+// component returns the location of the schema that has a name in components. An entry in a file without components of
+// its own means those of the document that refers to it.
+func (c *Compiler) component(e *entry, name string) (location string, ok bool) {
+	own, _ := split(e.location)
+	for _, file := range append([]string{own}, slices.Sorted(maps.Keys(c.files))...) {
+		location = child(file+"#/components/schemas", name)
+		if _, ok = c.files.value(location); ok {
+			break
+		}
+	}
+	return location, ok
+}
+
 // implicit adds the names of the branches' schemas.
 func (d *discriminator) implicit(branches []any, named map[string]int) {
-	for _, branch := range named {
+	for _, branch := range slices.Sorted(maps.Values(named)) {
 		reference := branches[branch].(map[string]any)["$ref"].(string)
 		name := unescaper.Replace(reference[strings.LastIndexByte(reference, '/')+1:])
 		if _, taken := d.branches[name]; !taken {
@@ -162,7 +183,7 @@ func newDispatch(schema *jsonschema.Schema, d discriminator) *dispatch {
 		result.allowed = append(result.allowed, value)
 	}
 	for i, branch := range branches {
-		if !selectable[i] {
+		if !selectable[i] || slices.Contains(d.others, i) {
 			result.others = append(result.others, branch)
 		}
 	}
@@ -175,14 +196,42 @@ func (d *dispatch) cut(schema *jsonschema.Schema) {
 	base := *schema
 	isThis := func(e jsonschema.SchemaExt) bool { return e == d }
 	base.Extensions = slices.DeleteFunc(slices.Clone(schema.Extensions), isThis)
-	for value, branch := range d.branches {
-		d.branches[value] = rebuilt(branch, func(s *jsonschema.Schema) *jsonschema.Schema {
-			if s == schema {
-				return &base
-			}
-			return s
-		})
+	withBase := func(s *jsonschema.Schema) *jsonschema.Schema {
+		if s == schema {
+			return &base
+		}
+		return s
 	}
+	for value, branch := range d.branches {
+		d.branches[value] = rebuilt(branch, withBase)
+	}
+	for i, other := range d.others {
+		d.others[i] = rebuilt(other, withBase)
+	}
+}
+
+// dispatchOf returns what the discriminator of a schema has become, nil if it has none.
+func dispatchOf(schema *jsonschema.Schema) *dispatch {
+	for _, extension := range schema.Extensions {
+		if d, ok := extension.(*dispatch); ok {
+			return d
+		}
+	}
+	return nil
+}
+
+// selecting returns the text by which a value of the property selects a branch: mapping has texts only, also where the
+// property is a number or a boolean.
+func selecting(value any) string {
+	switch value := value.(type) {
+	case string:
+		return value
+	case json.Number:
+		return string(value)
+	case bool:
+		return strconv.FormatBool(value)
+	}
+	return ""
 }
 
 // Validate implements jsonschema.SchemaExt.
@@ -202,8 +251,7 @@ func (d *dispatch) Validate(context *jsonschema.ValidatorContext, value any) {
 		context.AddError(&unselected{dispatch: d, code: "required"})
 		return
 	}
-	text, _ := name.(string)
-	branch, ok := d.branches[text]
+	branch, ok := d.branches[selecting(name)]
 	if !ok {
 		context.AddError(&unselected{dispatch: d, code: "discriminator"})
 		return
@@ -223,8 +271,7 @@ func (d *dispatch) selected(value any) []*jsonschema.Schema {
 	if !ok {
 		return d.others
 	}
-	name, _ := object[d.property].(string)
-	if branch, ok := d.branches[name]; ok {
+	if branch, ok := d.branches[selecting(object[d.property])]; ok {
 		return []*jsonschema.Schema{branch}
 	}
 	return nil

@@ -85,8 +85,8 @@ func leadingDigits(text string) int {
 }
 
 // isDuration tells whether text is a duration of RFC 3339, appendix A: weeks alone, or years, months, days, hours,
-// minutes and seconds. Other than there, and as in ISO 8601, one between two others may be left out, as Java does
-// (PT1H30S).
+// minutes and seconds. Other than there, and as in ISO 8601, one between two others may be left out and seconds may have
+// decimals, as Java and .NET write them (PT1H30.5S).
 func isDuration(text string) bool {
 	rest, ok := strings.CutPrefix(text, "P")
 	if !ok || rest == "" {
@@ -105,6 +105,10 @@ func isUnits(text, units string) bool {
 		digits := leadingDigits(text)
 		if digits == 0 || digits == len(text) {
 			return false
+		}
+		if text[digits] == '.' {
+			decimals := leadingDigits(text[digits+1:])
+			return decimals > 0 && strings.HasSuffix(units, "S") && text[digits+1+decimals:] == "S"
 		}
 		unit := strings.IndexByte(units, text[digits])
 		if unit <= last {

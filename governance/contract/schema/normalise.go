@@ -35,9 +35,36 @@ func (c *Compiler) entry(location string) *entry {
 		e.errs = append(e.errs, &Error{location, "there is no schema at this place"})
 		return e
 	}
+	if countSchemas(value) > maxSchemas {
+		e.fail("", "has more than %d schemas inside it, which would take too long to compile: put parts of it into "+
+			"components and refer to them with $ref", maxSchemas)
+		return e
+	}
 	c.checkDialect(e)
 	e.copy = c.normalise(e, value, "")
 	return e
+}
+
+// maxSchemas is how many schemas may stand inside one. The time that the engine takes to compile them grows with their
+// square: 20,000 take about two seconds, where the largest in real documents have some hundreds.
+const maxSchemas = 20_000
+
+// countSchemas counts the objects in a schema, which are schemas or hold some.
+func countSchemas(value any) (n int) {
+	switch value := value.(type) {
+	case []any:
+		for _, item := range value {
+			n += countSchemas(item)
+		}
+	case map[string]any:
+		n = 1
+		for name, member := range value {
+			if !holdsValues[name] {
+				n += countSchemas(member)
+			}
+		}
+	}
+	return n
 }
 
 // checkDialect refuses documents whose schemas are in another dialect by default.

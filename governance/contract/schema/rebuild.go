@@ -1,6 +1,10 @@
 package schema
 
-import "github.com/santhosh-tekuri/jsonschema/v6"
+import (
+	"maps"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
 
 // This file holds how a compiled schema is changed for one of those that refer to it, while it stays as it is for
 // the others.
@@ -9,8 +13,8 @@ import "github.com/santhosh-tekuri/jsonschema/v6"
 type change func(*jsonschema.Schema) *jsonschema.Schema
 
 // rebuilt returns schema with everything replaced that judges the same value whenever schema does: what it
-// refers to, allOf, anyOf, oneOf, then, else and what a discriminator selects. Schemas on the way to a change are
-// copied; if nothing changes the result is schema itself.
+// refers to, allOf, anyOf, oneOf, then, else, dependentSchemas and what a discriminator selects. Schemas on the way to
+// a change are copied; if nothing changes the result is schema itself.
 func rebuilt(schema *jsonschema.Schema, with change) *jsonschema.Schema {
 	return rebuild(schema, with, make(map[*jsonschema.Schema]*jsonschema.Schema))
 }
@@ -49,6 +53,12 @@ func replaced(s *jsonschema.Schema, next change) bool {
 			*field, changed = schemas, true
 		}
 	}
+	for name, dependent := range s.DependentSchemas {
+		if schema := next(dependent); schema != dependent {
+			s.DependentSchemas, changed = maps.Clone(s.DependentSchemas), true
+			s.DependentSchemas[name] = schema
+		}
+	}
 	for i, extension := range s.Extensions {
 		d, ok := extension.(*dispatch)
 		if !ok {
@@ -80,5 +90,7 @@ func (d *dispatch) replaced(next change) (*dispatch, bool) {
 		result.branches[value] = next(branch)
 		changed = changed || result.branches[value] != branch
 	}
-	return &result, changed
+	others, ok := replacedEach(d.others, next)
+	result.others = others
+	return &result, changed || ok
 }

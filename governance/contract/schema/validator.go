@@ -4,11 +4,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/weirproxy/weir/governance/contract/strictjson"
 )
+
+// heavyVisits is how many visits make a validation a heavy one. Of these, only as many as there are processors run at
+// a time: they would not be faster together, and the library may hold 60 MB of errors for each million visits.
+const heavyVisits = 100_000
+
+var heavy = make(chan struct{}, runtime.GOMAXPROCS(0))
 
 // validator judges values by a compiled schema.
 type validator struct {
@@ -18,23 +25,8 @@ type validator struct {
 }
 
 func newValidator(schema *jsonschema.Schema, settings strictjson.Settings) *validator {
-	settings.Limits = withDefaults(settings.Limits)
+	settings.Limits = settings.Limits.WithDefaults()
 	return &validator{schema, settings, newCost(schema)}
-}
-
-func withDefaults(l Limits) Limits {
-	for _, limit := range []struct {
-		value    *int
-		byItself int
-	}{
-		{&l.Depth, strictjson.DefaultDepth}, {&l.Nodes, strictjson.DefaultNodes},
-		{&l.Properties, strictjson.DefaultProperties}, {&l.Digits, strictjson.DefaultDigits},
-	} {
-		if *limit.value <= 0 {
-			*limit.value = limit.byItself
-		}
-	}
-	return l
 }
 
 // JSON implements Validator.
@@ -58,9 +50,13 @@ func (v *validator) Value(value any, report *Report) {
 }
 
 func (v *validator) judge(value any, nodes, text int, report *Report) {
-	if v.bound.exceeds(value, nodes, text, visitsPerNode*v.settings.Nodes) {
-		report.Add("", "nodes", "takes more steps to judge than allowed: it is too large for the alternatives of its schema")
-		return
+	if v.bound.exceeds(value, nodes, text, heavyVisits) {
+		if v.bound.exceeds(value, nodes, text, visitsPerNode*v.settings.Nodes) {
+			report.Add("", "nodes", "takes more steps to judge than allowed: it is too large for the alternatives of its schema")
+			return
+		}
+		heavy <- struct{}{}
+		defer func() { <-heavy }()
 	}
 	err := v.schema.Validate(value)
 	var invalid *jsonschema.ValidationError

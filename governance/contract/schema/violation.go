@@ -1,7 +1,5 @@
 package schema
 
-import "strings"
-
 // Violation is one way in which a request or a response does not keep the contract.
 type Violation struct {
 	// In is where it is: path, query, header, cookie, body or status. A content type is one of the body.
@@ -24,8 +22,9 @@ type Violation struct {
 // DefaultViolations is how many violations a Report keeps whose Max is 0.
 const DefaultViolations = 20
 
-// maxPointer is how long a pointer gets, in bytes: a client names the properties in it.
-const maxPointer = 512
+// maxNamed is how long a name and a pointer get, in bytes: a client chooses the names of properties and, where what is
+// not declared is refused, of parameters.
+const maxNamed = 512
 
 // Report collects the violations of one request or response.
 type Report struct {
@@ -47,10 +46,8 @@ func (r *Report) Add(pointer, code, detail string) {
 	if r.Total++; len(r.Violations) >= r.max() {
 		return
 	}
-	if len(pointer) > maxPointer {
-		pointer = strings.ToValidUTF8(pointer[:maxPointer], "") + "..."
-	}
-	r.Violations = append(r.Violations, Violation{In: r.In, Name: r.Name, Pointer: pointer, Code: code, Detail: detail})
+	r.Violations = append(r.Violations, Violation{
+		In: r.In, Name: cut(r.Name, maxNamed), Pointer: cut(pointer, maxNamed), Code: code, Detail: detail})
 }
 
 // Full tells whether no further violation would be kept, so checking may stop.
