@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"strings"
 
 	"github.com/weirproxy/weir/governance/circuit"
 	"github.com/weirproxy/weir/internal/exchange"
@@ -27,21 +26,13 @@ func (g *guard) WriteHeader(status int) {
 		switch {
 		case failed && g.hold():
 			return
-		case failed || g.isStream(status):
+		case failed || exchange.IsStream(status, g.Header(), g.tunnel):
 			g.answered(failed)
 		case status != exchange.StatusClientClosed && !g.body.failed.Load(): // else nobody has answered
 			g.call.Answered()
 		}
 	}
 	g.ResponseWriter.WriteHeader(status)
-}
-
-func (g *guard) isStream(status int) bool {
-	if status == http.StatusSwitchingProtocols || g.tunnel && status < 300 {
-		return true
-	}
-	values := g.Header()["Content-Type"]
-	return len(values) > 0 && strings.HasPrefix(values[0], "text/event-stream")
 }
 
 // answered ends the call at the headers of a stream, as how long that lasts, and how it

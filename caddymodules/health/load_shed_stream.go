@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"strings"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
@@ -50,9 +49,7 @@ type holder struct {
 func (w *holder) WriteHeader(status int) {
 	if w.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
 		w.status = status
-		contentType := w.Header()["Content-Type"]
-		if status == http.StatusSwitchingProtocols || w.tunnel && status < 300 ||
-			len(contentType) > 0 && strings.HasPrefix(contentType[0], "text/event-stream") {
+		if exchange.IsStream(status, w.Header(), w.tunnel) {
 			w.permit.Release(shed.Streaming)
 		}
 	}

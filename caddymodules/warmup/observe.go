@@ -10,7 +10,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -67,7 +66,7 @@ func (w *writer) headers(status int) {
 	}
 	w.status = status
 	w.readCache()
-	if status >= 500 || w.isStream() {
+	if status >= 500 || exchange.IsStream(status, w.Header(), w.request.Method == http.MethodConnect) {
 		w.end(status)
 		return
 	}
@@ -79,16 +78,6 @@ func (w *writer) readCache() {
 	if hit := w.handler.CacheHit; hit != nil {
 		w.result.Cache = cacheOf(w.Header(), hit.Header)
 	}
-}
-
-// isStream reports whether how long the answer lasts, and how it ends, is as much the
-// client's doing.
-func (w *writer) isStream() bool {
-	if w.status == http.StatusSwitchingProtocols || w.request.Method == http.MethodConnect && w.status < 300 {
-		return true
-	}
-	values := w.Header()["Content-Type"]
-	return len(values) > 0 && strings.HasPrefix(values[0], "text/event-stream")
 }
 
 // end records the call, once.

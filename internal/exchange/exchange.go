@@ -48,6 +48,11 @@ type Exchange struct {
 	Outcome string
 	// RefusedBy names the module that refused the request, or is empty.
 	RefusedBy string
+	// RouteTemplate is the path template of the operation in the API's description
+	// that the request calls, such as /pets/{petId}, or empty if none is known. It is set by
+	// openapi_contract. It comes from the document alone, so there are no more values than
+	// the documents have paths: metrics may have it as a label.
+	RouteTemplate string
 
 	started  time.Time
 	body     body
@@ -98,8 +103,12 @@ func (x *Exchange) Serve(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	// counted: hence a flag and no recover.
 	x.aborted = true
 	defer x.done(r)
+	body := await(r)
 	err := next.ServeHTTP(x, r)
 	if err != nil {
+		if !x.wroteHeader() {
+			body.refuse(x.Header())
+		}
 		err = x.render(r, err)
 	}
 	x.aborted = false
@@ -148,7 +157,7 @@ func (x *Exchange) RequestSize() int64 { return x.body.size.Load() }
 // has no whole answer to miss: its status is the one in its headers.
 func (x *Exchange) Status(r *http.Request) int {
 	switch {
-	case !x.streamedAt.IsZero():
+	case x.streamedAt != nil:
 		return cmp.Or(x.status, http.StatusSwitchingProtocols)
 	case x.clientGone, (x.aborted || x.copyFailed) && errors.Is(r.Context().Err(), context.Canceled):
 		return StatusClientClosed
@@ -171,8 +180,8 @@ func (x *Exchange) Size() int64 { return x.size }
 // switched protocol or server-sent events) it is the time to the headers: how
 // long it stays open says nothing about how fast it was answered.
 func (x *Exchange) Duration(start, now time.Time) time.Duration {
-	if !x.streamedAt.IsZero() {
-		now = x.streamedAt
+	if x.streamedAt != nil {
+		now = *x.streamedAt
 	}
 	return now.Sub(start)
 }

@@ -147,8 +147,8 @@ func TestStatus(t *testing.T) {
 		{"copy failed", Exchange{writer: writer{status: 200, copyFailed: true}}, live, 200},
 		{"copy failed as the client left", Exchange{writer: writer{status: 200, copyFailed: true}}, left, 499},
 		{"left after its answer", Exchange{writer: writer{status: 200}}, left, 200},
-		{"stream ended by the client", Exchange{writer: writer{status: 200, streamedAt: time.Unix(1, 0), clientGone: true, aborted: true}}, left, 200},
-		{"hijacked without a status", Exchange{writer: writer{hijacked: true, streamedAt: time.Unix(1, 0)}}, live, 101},
+		{"stream ended by the client", Exchange{writer: writer{status: 200, streamedAt: new(time.Time), clientGone: true, aborted: true}}, left, 200},
+		{"hijacked without a status", Exchange{writer: writer{hijacked: true, streamedAt: new(time.Time)}}, live, 101},
 	}
 	for i := range tests {
 		tt := &tests[i]
@@ -164,7 +164,8 @@ func TestDuration(t *testing.T) {
 	if got := x.Duration(start, start.Add(3*time.Second)); got != 3*time.Second {
 		t.Errorf("an answer took %v", got)
 	}
-	x.streamedAt = start.Add(time.Second)
+	headers := start.Add(time.Second)
+	x.streamedAt = &headers
 	if got := x.Duration(start, start.Add(time.Hour)); got != time.Second {
 		t.Errorf("a stream took %v", got)
 	}

@@ -29,7 +29,8 @@ func (x *Exchange) render(r *http.Request, err error) error {
 	var routesErr error
 	switch {
 	case x.wroteHeader():
-	case errors.Is(r.Context().Err(), context.Canceled):
+	case statusOf(err) != http.StatusRequestTimeout && errors.Is(r.Context().Err(), context.Canceled):
+		// A body that was not there in time cancels the context of net/http, too, but its client may still wait.
 		x.WriteHeader(StatusClientClosed) // for the access log: no one reads it
 		err = caddyhttp.Error(StatusClientClosed, err)
 	default:

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -20,7 +19,7 @@ type writer struct {
 	http.ResponseWriter
 	status     int
 	size       int64
-	streamedAt time.Time
+	streamedAt *time.Time // when the headers of a stream were sent, nil for anything else
 	pinned     *pinned
 	entered    bool // Serve is at work
 	aborted    bool // the handlers have not returned: once Serve has, they panicked
@@ -70,22 +69,18 @@ func (w *writer) WriteHeader(status int) {
 		if w.pinned != nil {
 			w.pinned.set(w.Header())
 		}
-		if w.isStream(status) {
-			w.streamedAt = time.Now()
+		if IsStream(status, w.Header(), w.tunnel) {
+			w.stream()
 		}
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
 
-func (w *writer) isStream(status int) bool {
-	return status == http.StatusSwitchingProtocols ||
-		w.tunnel && status < 300 ||
-		isEventStream(w.Header())
-}
-
-func isEventStream(h http.Header) bool {
-	values := h["Content-Type"]
-	return len(values) > 0 && strings.HasPrefix(values[0], "text/event-stream")
+// stream notes that a stream begins. That its time is apart saves every other request
+// the room.
+func (w *writer) stream() {
+	now := time.Now()
+	w.streamedAt = &now
 }
 
 func (w *writer) Write(p []byte) (int, error) {
@@ -151,8 +146,8 @@ func (w *writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, buffered, err := http.NewResponseController(w.ResponseWriter).Hijack()
 	if err == nil {
 		w.hijacked = true
-		if w.streamedAt.IsZero() {
-			w.streamedAt = time.Now()
+		if w.streamedAt == nil {
+			w.stream()
 		}
 	}
 	return conn, buffered, err

@@ -47,7 +47,7 @@ func TestWriteHeader(t *testing.T) {
 			for _, status := range tt.statuses {
 				w.WriteHeader(status)
 			}
-			if w.status != tt.want || w.wroteHeader() != (tt.want != 0) || w.streamedAt.IsZero() == tt.stream {
+			if w.status != tt.want || w.wroteHeader() != (tt.want != 0) || (w.streamedAt == nil) == tt.stream {
 				t.Errorf("status %d, wrote %v, streamed at %v", w.status, w.wroteHeader(), w.streamedAt)
 			}
 		})
@@ -245,7 +245,7 @@ func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) { return nil, ni
 
 func TestHijack(t *testing.T) {
 	w := begun(hijacker{err: nil}, "GET")
-	if _, _, err := http.NewResponseController(w).Hijack(); err != nil || !w.wroteHeader() || w.streamedAt.IsZero() {
+	if _, _, err := http.NewResponseController(w).Hijack(); err != nil || !w.wroteHeader() || w.streamedAt == nil {
 		t.Errorf("%v, wrote %v", err, w.wroteHeader())
 	}
 	if err := w.FlushError(); err == nil || w.status != 0 {

@@ -37,10 +37,13 @@ type Refusal struct {
 
 // Fault is one of several things that are wrong with a request.
 type Fault struct {
-	// Pointer is a JSON pointer (RFC 6901) into the request's body.
+	// In is the part of the request: path, query, header, cookie or body.
+	In string `json:"in,omitempty"`
+	// Name is the name of the faulty parameter, header or cookie.
+	Name string `json:"name,omitempty"`
+	// Pointer is a JSON pointer (RFC 6901) into the body, or into the value of the
+	// parameter. It is empty for the whole.
 	Pointer string `json:"pointer,omitempty"`
-	// Parameter is the name of the faulty parameter or header.
-	Parameter string `json:"parameter,omitempty"`
 	// Code is a stable, machine-readable kind of fault.
 	Code string `json:"code,omitempty"`
 	// Detail is for a person.

@@ -82,10 +82,10 @@ func TestWrite(t *testing.T) {
 			`{"type":"about:blank","title":"Service Unavailable","status":503}`},
 		{"most", Refusal{
 			Status: 422, Type: "https://example.com/p", Title: "T", Detail: "D", RetryAfter: 1100 * time.Millisecond,
-			Errors: []Fault{{Pointer: "/a", Parameter: "p", Code: "c", Detail: "d"}, {Detail: "e"}},
+			Errors: []Fault{{In: "query", Name: "p", Pointer: "/a", Code: "c", Detail: "d"}, {Detail: "e"}},
 		}, "id", 422, "2",
 			`{"type":"https://example.com/p","title":"T","status":422,"detail":"D","trace_id":"id",` +
-				`"errors":[{"pointer":"/a","parameter":"p","code":"c","detail":"d"},{"detail":"e"}]}`},
+				`"errors":[{"in":"query","name":"p","pointer":"/a","code":"c","detail":"d"},{"detail":"e"}]}`},
 		{"no status", Refusal{}, "", 500, "",
 			`{"type":"about:blank","title":"Internal Server Error","status":500}`},
 		{"status that panics", Refusal{Status: 42}, "", 500, "",
