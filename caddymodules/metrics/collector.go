@@ -71,15 +71,26 @@ func (collector) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (collector) Collect(ch chan<- prometheus.Metric) {
+	configured := make(map[string]*route)
 	for _, held := range livestate.Default.List() {
 		if rt, ok := held.State.(*route); ok {
-			rt.collect(ch)
+			configured[rt.name] = rt
+		}
+	}
+	for _, rt := range configured {
+		ch <- prometheus.MustNewConstMetric(inFlightDesc, prometheus.GaugeValue, float64(rt.inFlight.Load()), rt.name)
+		rt.collect(ch)
+		for _, t := range rt.listTemplates() {
+			_, taken := configured[t.name]
+			t.taken.Store(taken)
+			if !taken {
+				t.collect(ch)
+			}
 		}
 	}
 }
 
 func (rt *route) collect(ch chan<- prometheus.Metric) {
-	ch <- prometheus.MustNewConstMetric(inFlightDesc, prometheus.GaugeValue, float64(rt.inFlight.Load()), rt.name)
 	ch <- rt.requestSize
 	ch <- rt.responseSize
 	counts, durations := rt.read()
@@ -117,18 +128,34 @@ type view struct {
 type snapshot struct {
 	Name     string    `json:"name"`
 	InFlight int64     `json:"in_flight"`
-	Requests uint64    `json:"requests"`
+	Requests uint64    `json:"requests"` // those counted under a template among them
 	Buckets  []float64 `json:"buckets"`
+	// Templates are the requests by path template, where they are counted so.
+	Templates map[string]uint64 `json:"templates,omitempty"`
 }
 
 // Snapshot implements livestate.View.
 func (v *view) Snapshot() any {
 	s := snapshot{Name: v.route.name, Buckets: v.buckets, InFlight: v.route.inFlight.Load()}
-	counts, _ := v.route.read()
-	for _, n := range counts {
+	s.Requests = v.route.requests()
+	for _, t := range v.route.listTemplates() {
+		if s.Templates == nil {
+			s.Templates = make(map[string]uint64)
+		}
+		n := t.requests()
+		s.Templates[t.name] = n
 		s.Requests += n
 	}
 	return s
+}
+
+// requests is the number of all requests counted under the route's name.
+func (rt *route) requests() (sum uint64) {
+	counts, _ := rt.read()
+	for _, n := range counts {
+		sum += n
+	}
+	return sum
 }
 
 // Interface guards

@@ -1,5 +1,6 @@
 // Package metrics holds the HTTP handler request_metrics, which counts and times
-// requests under a route name that the operator gives.
+// requests under a route name that the operator gives or, where none is given and the
+// API has a contract, under the path template of the operation (template.go).
 //
 // A request is counted once, when its answer is over, with the status that the
 // client got: also when an error route rendered it, when a handler panicked and
@@ -48,7 +49,9 @@ var defaultBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1
 // it. Handlers with the same route name share what they count.
 type Handler struct {
 	// Route is the value of the label `route`: a fixed text of at most 100 bytes,
-	// without placeholders. Default: `default`.
+	// without placeholders. Default: `default`, and then, for a request to an operation of
+	// an API that openapi_contract knows, the operation's path template, such as
+	// `/pets/{petId}`.
 	Route string `json:"route,omitempty"`
 	// Buckets are the upper bounds, in seconds, of the duration histogram, in
 	// ascending order. All handlers of one route name must agree on them.

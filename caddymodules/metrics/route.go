@@ -74,6 +74,7 @@ type route struct {
 	mu        sync.Mutex
 	counts    map[pair]*atomic.Uint64
 	recorders []*recorder // the oldest first
+	templates map[string]*template
 }
 
 // pair is the part of a series' labels that differs within a route.
@@ -118,6 +119,7 @@ func (rt *route) release(rec *recorder) {
 	if len(rt.recorders) > 0 {
 		rec.successor.Store(rt.recorders[0])
 	}
+	rec.releaseTemplates()
 }
 
 // countLocked returns the counter for p, and p with the status under which it is
@@ -143,6 +145,7 @@ type recorder struct {
 	methods   [len(methods)]methodRecorder
 	holders   int // guarded by route.mu
 	successor atomic.Pointer[recorder]
+	templated atomic.Pointer[templateTable]
 }
 
 func newRecorder(rt *route, buckets []float64) *recorder {
@@ -183,6 +186,7 @@ func (m *methodRecorder) Done(r *http.Request, x *exchange.Exchange) {
 		requestSize:  x.RequestSize(),
 		responseSize: x.Size(),
 		traceID:      x.TraceID,
+		template:     x.RouteTemplate,
 	}
 	if m.label == http.MethodHead {
 		o.responseSize = 0 // written by the handler, but not sent
@@ -197,12 +201,14 @@ type observation struct {
 	requestSize  int64
 	responseSize int64
 	traceID      string
+	template     string
 }
 
 func (m *methodRecorder) record(o observation, now time.Time) {
 	for next := m.recorder.successor.Load(); next != nil; next = m.recorder.successor.Load() {
 		m = &next.methods[methodIndex(m.label)]
 	}
+	m = m.forTemplate(o.template)
 	s := m.series(o.status)
 	s.count.Add(1)
 	s.observe(o.duration.Seconds(), o.traceID, now)

@@ -171,6 +171,15 @@ func BenchmarkRecord(b *testing.B) {
 	}
 }
 
+func BenchmarkRecordTemplate(b *testing.B) {
+	m := &newRoute(defaultRoute).hold(defaultBuckets).methods[0]
+	o := observation{status: 200, duration: 20 * time.Millisecond, requestSize: 300, responseSize: 5000, template: "/pets/{petId}"}
+	b.ReportAllocs()
+	for b.Loop() {
+		m.record(o, testTime)
+	}
+}
+
 func BenchmarkRecordParallel(b *testing.B) {
 	m := &newRecorder(newRoute("r"), defaultBuckets).methods[0]
 	o := observation{status: 200, duration: 20 * time.Millisecond, requestSize: 300, responseSize: 5000}

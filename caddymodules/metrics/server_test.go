@@ -93,6 +93,9 @@ func (f *fault) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 		x.AddAttempt(f, "10.0.0.7:80")
 		x.Outcome = "success"
 		return next.ServeHTTP(w, r)
+	case "template":
+		x.RouteTemplate = "/pets/{petId}"
+		return next.ServeHTTP(w, r)
 	case "pass":
 		return next.ServeHTTP(w, r)
 	case "read":
