@@ -42,7 +42,8 @@ func newCompiler(doc *document.Document, s Settings) *compiler {
 		responses: make(map[string]*Response),
 		noted:     make(map[string]bool),
 		failed:    make(map[string]bool),
-		contract:  &Contract{settings: s},
+		loose:     make(map[string]*pathItem),
+		contract:  &Contract{settings: s, loose: route.Tree[*pathItem]{Fold: true}},
 	}
 }
 
@@ -53,6 +54,7 @@ type compiler struct {
 	schemas   *schema.Compiler
 	contract  *Contract
 	responses map[string]*Response // by location: most operations share theirs by $ref
+	loose     map[string]*pathItem
 	noted     map[string]bool
 	failed    map[string]bool
 	errs      []error
@@ -122,8 +124,11 @@ func (c *compiler) pathItem(template string, item document.Node) {
 	}
 	for _, base := range order {
 		byBase[base].finish()
-		if err := c.contract.routes.Add(c.settings.StripPrefix+base+template, byBase[base]); err != nil {
+		full := c.settings.StripPrefix + base + template
+		if err := c.contract.routes.Add(full, byBase[base]); err != nil {
 			c.fail(item.Location(), err.Error())
+			continue
 		}
+		c.addLoosely(full, byBase[base])
 	}
 }

@@ -18,6 +18,7 @@ import (
 func (c *compiler) operation(method, template string, item, node document.Node) *Operation {
 	op := &Operation{
 		ID: node.Get("operationId").String(), Method: method, Template: template,
+		queryNames:  make(map[string]struct{}),
 		headerNames: make(map[string]struct{}),
 		responses:   make(map[int]*Response),
 	}
@@ -115,6 +116,10 @@ func (c *compiler) parameter(op *Operation, p document.Node) {
 		op.path = append(op.path, pathParam{decoder, index})
 	case "query":
 		op.query = append(op.query, decoder)
+		for _, name := range decoder.Names() {
+			op.queryNames[name] = struct{}{}
+		}
+		op.reserved = op.reserved || p.Get("allowReserved").Bool()
 	case "header":
 		op.header = append(op.header, decoder)
 		op.headerNames[http.CanonicalHeaderKey(name)] = struct{}{}

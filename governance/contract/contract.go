@@ -45,6 +45,7 @@ type Settings struct {
 type Contract struct {
 	settings   Settings
 	routes     route.Tree[*pathItem]
+	loose      route.Tree[*pathItem] // see MatchLoosely
 	operations []*Operation
 	notes      []string
 }

@@ -17,6 +17,9 @@ type Match struct {
 	Operation *Operation
 	// PathKnown tells that the document has the path, whatever the method.
 	PathKnown bool
+	// Loose tells that MatchLoosely has found the operation: the service may as well see something else in the request,
+	// and answer with a redirect or an error that the operation does not declare.
+	Loose bool
 	// Allow lists the methods of the path for an Allow header, "GET, HEAD, POST", where the path is known.
 	Allow string
 
@@ -59,7 +62,7 @@ func (p *pathItem) operation(method string) *Operation {
 // Match looks up the operation for a method and the escaped path of a URL ([net/url.URL.EscapedPath]). Where several
 // templates match, the most specific that has the method wins.
 func (c *Contract) Match(method, escapedPath string, m *Match) {
-	m.Operation, m.PathKnown, m.Allow, m.settings = nil, false, "", &c.settings
+	m.Operation, m.PathKnown, m.Loose, m.Allow, m.settings = nil, false, false, "", &c.settings
 	item, values, ok := c.routes.Match(escapedPath, m.values, func(p *pathItem) bool {
 		m.allow(p)
 		return p.operation(method) != nil
@@ -91,8 +94,8 @@ func (m *Match) Head(r *http.Request, rep *schema.Report) {
 	for _, decoder := range op.header {
 		decoder.Header(r.Header, rep)
 	}
-	if m.settings.StrictHeaders {
-		op.judgeHeaderNames(r.Header, rep)
+	if m.settings.StrictHeaders || len(op.header) > 0 {
+		op.judgeHeaderNames(r.Header, m.settings.StrictHeaders, rep)
 	}
 	if len(op.cookie) > 0 {
 		m.cookies.Parse(r.Header, rep)
@@ -111,16 +114,26 @@ func (m *Match) judgeQuery(r *http.Request, rep *schema.Report) {
 	for _, decoder := range m.Operation.query {
 		decoder.Query(&m.query, rep)
 	}
+	if !m.Operation.reserved {
+		m.query.Semicolons(rep)
+	}
+	m.query.Lookalikes(m.Operation.queryNames, rep)
 	if m.settings.StrictQuery {
 		m.query.Undeclared(rep)
 	}
 }
 
-// judgeHeaderNames refuses headers that neither the operation nor a standard declares.
-func (op *Operation) judgeHeaderNames(h http.Header, rep *schema.Report) {
+// judgeHeaderNames refuses headers that neither the operation nor a standard declares; if it is not strict, only those
+// that CGI and its heirs (RFC 3875, section 4.1.18) take for a declared one: X_Tenant for X-Tenant.
+func (op *Operation) judgeHeaderNames(h http.Header, strict bool, rep *schema.Report) {
 	var unknown []string
 	for name := range h {
-		if _, ok := op.headerNames[name]; !ok && !StandardHeader(name) {
+		if !strict && strings.IndexByte(name, '_') < 0 {
+			continue
+		}
+		_, declared := op.headerNames[name]
+		_, lookalike := op.headerNames[http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))]
+		if !declared && (lookalike || strict && !StandardHeader(name)) {
 			unknown = append(unknown, name)
 		}
 	}

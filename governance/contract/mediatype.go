@@ -16,7 +16,7 @@ type kind uint8
 
 const (
 	opaque    kind = iota // only the content type is judged
-	jsonText              // application/json and +json
+	jsonText              // application/json, +json and older names: see body.IsJSON
 	form                  // application/x-www-form-urlencoded
 	multipart             // multipart/form-data
 	plainText             // text/*
@@ -53,10 +53,12 @@ type content struct {
 	accepted *BodyCheck // what Unsupported hands out
 }
 
-// mediaRange is one declared media type: application/json, application/json;version=2, application/*, */*.
+// mediaRange is one declared media type: application/json, application/json;version=2, application/*+json,
+// application/*, */*.
 type mediaRange struct {
 	name   string
 	prefix string // "application/" for application/*, "" for */*
+	suffix string // "+json" for application/*+json, which OpenAPI does not define and generators of documents write
 	exact  bool
 	params map[string]string
 	checks [kinds]*BodyCheck // of an exact range only the one of its kind, else all
@@ -73,6 +75,8 @@ func parseRange(name string) (r mediaRange, ok bool) {
 		return mediaRange{name: mediaType, params: params}, true
 	case sub == "*":
 		return mediaRange{name: mediaType, params: params, prefix: main + "/"}, true
+	case strings.HasPrefix(sub, "*+"):
+		return mediaRange{name: mediaType, params: params, prefix: main + "/", suffix: sub[1:]}, true
 	}
 	return mediaRange{name: mediaType, params: params, prefix: mediaType, exact: true}, true
 }
@@ -86,7 +90,16 @@ func specific(a, b mediaRange) int {
 		return 0
 	}
 	return cmp.Or(cmp.Compare(exact(b), exact(a)), cmp.Compare(len(b.params), len(a.params)),
-		cmp.Compare(len(b.prefix), len(a.prefix)), strings.Compare(a.name, b.name))
+		cmp.Compare(len(b.prefix), len(a.prefix)), cmp.Compare(len(b.suffix), len(a.suffix)), strings.Compare(a.name, b.name))
+}
+
+// covers tells whether a media type without parameters falls under the range.
+func (r *mediaRange) covers(mediaType string) bool {
+	if r.exact {
+		return r.name == mediaType
+	}
+	rest, ok := strings.CutPrefix(mediaType, r.prefix)
+	return ok && strings.HasSuffix(rest, r.suffix)
 }
 
 func newContent(ranges []mediaRange) *content {
@@ -136,7 +149,7 @@ func (c *content) search(mediaType string, params map[string]string) (*BodyCheck
 	var second *BodyCheck
 	for i := range c.ranges {
 		r := &c.ranges[i]
-		if r.exact && r.name != mediaType || !r.exact && !strings.HasPrefix(mediaType, r.prefix) || r.checks[k] == nil {
+		if r.checks[k] == nil || !r.covers(mediaType) {
 			continue
 		}
 		switch has, contradicts := compareParams(r.params, params); {

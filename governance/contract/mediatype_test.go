@@ -4,7 +4,8 @@ import "testing"
 
 func TestKindOf(t *testing.T) {
 	for mediaType, want := range map[string]kind{
-		"application/json": jsonText, "application/problem+json": jsonText, "text/json": plainText,
+		"application/json": jsonText, "application/problem+json": jsonText, "text/json": jsonText,
+		"application/x-json": jsonText, "text/x-json": jsonText,
 		"application/x-www-form-urlencoded": form, "multipart/form-data": multipart, "multipart/mixed": opaque,
 		"application/octet-stream": octets, "text/plain": plainText, "text/html": plainText, "text/csv": plainText,
 		"text/xml": opaque, "text/foo+xml": opaque, "text/event-stream": opaque, "application/xml": opaque,
@@ -74,6 +75,17 @@ func TestFindMediaType(t *testing.T) {
 	}
 	if c.accepted.Accepted != "*/*, application/json, application/vnd.x+json, image/*, text/*, text/plain" {
 		t.Errorf("accepted: %s", c.accepted.Accepted)
+	}
+	// A range of a suffix is no more than that.
+	c = build("application/*", "application/*+json", "text/*+xml")
+	for contentType, want := range map[string]string{
+		"application/vnd.x+json": "application/*+json", "application/merge-patch+json; v=1": "application/*+json",
+		"application/json": "application/*", "application/*+json": "application/*+json", "text/foo+xml": "text/*+xml",
+		"text/plain": "", "text/foo+json": "",
+	} {
+		if check, ok := c.find(contentType); ok != (want != "") || names[check] != want {
+			t.Errorf("%q: %q, want %q", contentType, names[check], want)
+		}
 	}
 	// One that is only declared with a parameter also takes a message that does not say which.
 	c = build("application/vnd.x+json;v=2")

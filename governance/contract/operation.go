@@ -19,6 +19,8 @@ type Operation struct {
 
 	path        []pathParam
 	query       []*param.Decoder
+	queryNames  map[string]struct{} // those that query is sent under
+	reserved    bool                // semicolons may stand in the query as they are
 	header      []*param.Decoder
 	headerNames map[string]struct{} // canonical, of header
 	cookie      []*param.Decoder

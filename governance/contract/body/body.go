@@ -42,6 +42,14 @@ type Encoding struct {
 	Headers []*param.Decoder
 }
 
+// lookalike tells names that some servers take for a property which is sent otherwise: "age[]" and "age[x]" for "age".
+func (s *Spec) lookalike(name string) bool {
+	base, _, bracket := strings.Cut(name, "[")
+	return bracket && s.Shape.Properties[name] == nil && s.Shape.Properties[base] != nil
+}
+
+const lookalikeDetail = "is not how the field before the bracket is sent, but some servers take it for that"
+
 // ErrNotJudged is why a body cannot be judged by more than its content type.
 var ErrNotJudged = errors.New("judged by the content type only")
 

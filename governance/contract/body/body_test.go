@@ -156,6 +156,12 @@ func TestForm(t *testing.T) {
 		{"name=Ann&ids=1,x", "/ids/1 type"},
 		{"name=Ann&raw=[1,%7B%7D]", ""},
 		{"name=Ann&raw=1", "/raw type"},
+		{"name=Ann&ids=1%2C2", ""},
+		{"name=Ann%3Bx", ""},
+		{"name=Ann;age=x", "/name syntax"},
+		{"name=Ann&tags[]=a", "/tags[] undeclared"},
+		{"name=Ann&age[$gt]=", "/age[$gt] undeclared"},
+		{"name=Ann&filter=1", "/filter type"},
 	} {
 		var report schema.Report
 		form.Check([]byte(row.text), &report)

@@ -112,6 +112,7 @@ func (f *Form) Check(body []byte, rep *schema.Report) {
 func (f *Form) decode(body string, rep *schema.Report) map[string]any {
 	var q param.Query
 	q.Parse(body, rep)
+	q.Semicolons(rep)
 	value := make(map[string]any)
 	for _, field := range f.fields {
 		sent, ok := field.decoder.Value(&q, rep)
@@ -129,6 +130,10 @@ func (f *Form) decode(body string, rep *schema.Report) map[string]any {
 		if value[name] = sent; !utf8.ValidString(name) {
 			rep.At("query", "")
 			rep.Add("", "invalid_utf8", "must have fields whose names are UTF-8")
+		}
+		if f.spec.lookalike(name) {
+			rep.At("query", "")
+			rep.Add(pointer(name), "undeclared", lookalikeDetail)
 		}
 	}
 	return value

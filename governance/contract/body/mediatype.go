@@ -13,9 +13,14 @@ func mediaType(header string) string {
 	return strings.ToLower(strings.TrimSpace(t))
 }
 
-// IsJSON tells whether a media type, in small letters and without parameters, is JSON.
+// IsJSON tells whether a media type, in small letters and without parameters, is JSON: by its name, by the suffix of
+// RFC 6839, or by one of the names from before RFC 4627, which servers still read as JSON and documents still list.
 func IsJSON(mediaType string) bool {
-	return mediaType == "application/json" || strings.HasSuffix(mediaType, "+json")
+	switch mediaType {
+	case "application/json", "text/json", "application/x-json", "text/x-json":
+		return true
+	}
+	return strings.HasSuffix(mediaType, "+json")
 }
 
 // inRange tells whether a media type falls under a range such as image/* or is it.

@@ -92,10 +92,19 @@ func (m *Multipart) decode(text []byte, contentType string, rep *schema.Report) 
 		rep.Add("", "syntax", "the Content-Type must name a boundary of 1 to 70 characters")
 		return nil, false
 	}
+	delimiters, whole := countDelimiters(text, params["boundary"])
+	if !whole {
+		rep.Add("", "syntax", "must end with the last boundary and --, and have no boundary before that ends with --")
+		return nil, false
+	}
 	most := limit(m.spec.Settings.JSON.Properties, strictjson.DefaultProperties)
 	value, readable := make(map[string]any), true
 	for r, n := multipart.NewReader(bytes.NewReader(text), params["boundary"]), 0; ; n++ {
 		raw, err := r.NextRawPart() // NextPart would take off a transfer encoding, which not everybody does
+		if err == io.EOF && n != delimiters-1 {
+			rep.Add("", "syntax", "must not have the boundary inside a part, nor before the first one")
+			return nil, false
+		}
 		if err == io.EOF {
 			return value, readable
 		}
@@ -118,7 +127,31 @@ func (m *Multipart) decode(text []byte, contentType string, rep *schema.Report) 
 			readable = false
 			continue
 		}
+		if m.spec.lookalike(name) {
+			rep.Add(pointer(name), "undeclared", lookalikeDetail)
+			readable = false
+			continue
+		}
 		readable = m.add(value, name, received{header: http.Header(raw.Header), text: text}, rep) && readable
+	}
+}
+
+// countDelimiters counts the lines that begin with the boundary, after whatever ends a line, since parsers do not agree
+// on what else a delimiter needs: a part that one of them sees in another part must not escape. whole tells whether the
+// last of them ends the message, with nothing behind it.
+func countDelimiters(text []byte, boundary string) (n int, whole bool) {
+	line := []byte("--" + boundary)
+	for rest := text; ; {
+		at := bytes.Index(rest, line)
+		if at < 0 {
+			return n, whole
+		}
+		begins := at == 0 && len(rest) == len(text) || at > 0 && (rest[at-1] == '\n' || rest[at-1] == '\r')
+		if rest = rest[at+len(line):]; begins {
+			n++
+			end, ok := bytes.CutPrefix(rest, []byte("--"))
+			whole = ok && len(bytes.Trim(end, " \t\r\n")) == 0
+		}
 	}
 }
 

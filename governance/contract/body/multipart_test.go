@@ -115,6 +115,51 @@ func TestMultipart(t *testing.T) {
 	}
 }
 
+// What one parser takes for the boundary and another for text would hide a part from one of them.
+func TestMultipartBoundariesAreWhatTheyLookLike(t *testing.T) {
+	m := uploadCheck(t)
+	good := parts(meta, photo)
+	hidden := "--X\r\nContent-Disposition: form-data; name=note\r\n\r\nlong\r\n--X--\r\n"
+	for _, row := range []struct{ name, text, want string }{
+		{"text before the first", "hello\r\n" + good, ""},
+		{"lines that end with LF", strings.ReplaceAll(good, "\r\n", "\n"), ""},
+		{"the boundary as a text", parts(meta, photo, "note||--X"), "syntax"},
+		{"the boundary within a line", parts(meta, photo, "note||.--X"), "/note max_length"},
+		{"blank lines behind", good + "\r\n \n", ""},
+		{"a part behind the last", good + hidden, "syntax"},
+		{"text behind the last", good + "x", "syntax"},
+		{"a part within a part, with LF", parts(meta, photo, "icon|image/png|x\n"+strings.ReplaceAll(hidden, "\r\n", "\n")), "syntax"},
+		{"a longer boundary", parts(meta, photo, "icon|image/png|x\r\n--XY\r\n"), "syntax"},
+		{"not the last one at the end", strings.TrimSuffix(good, "--\r\n") + "\r\n", "syntax"},
+	} {
+		var report schema.Report
+		m.Check([]byte(row.text), "multipart/form-data; boundary=X", &report)
+		if got := strings.Join(found(t, &report), ", "); got != row.want {
+			t.Errorf("%s: %q, want %q", row.name, got, row.want)
+		}
+	}
+}
+
+// Of "count[]" and "count[x]", PHP, Rails and Express make a count that no schema has seen.
+func TestMultipartLookalikes(t *testing.T) {
+	spec := specOf(t, `{"type":"object","properties":{"count":{"type":"integer"},"list[]":{"type":"array","items":{"type":"integer"}}}}`)
+	m, err := NewMultipart(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]string{
+		parts("count||1", "list[]||1", "list[]||2", "other[]||x"): "",
+		parts("count[]||x"):              "/count[] undeclared",
+		parts("count||1", "count[a]||x"): "/count[a] undeclared",
+	} {
+		var report schema.Report
+		m.Check([]byte(text), "multipart/form-data; boundary=X", &report)
+		if got := strings.Join(found(t, &report), ", "); got != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+	}
+}
+
 func TestMultipartBoundary(t *testing.T) {
 	m := uploadCheck(t)
 	for _, contentType := range []string{

@@ -2,6 +2,7 @@ package document
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"path"
@@ -30,9 +31,11 @@ type file struct {
 	isJSON   bool
 	tree     any
 
-	// nodes are those of a YAML text. Only errors and notes need them, but these come in numbers.
+	// nodes are those of a YAML text, mark is that of a JSON text. Only errors and notes need them, but these come in
+	// numbers.
 	mu    sync.Mutex
 	nodes weak.Pointer[yaml.Node]
+	mark  weak.Pointer[mark]
 }
 
 // parse reads a file's text: JSON if it begins like JSON, else YAML. YAML that begins with a brace is found by the
@@ -67,7 +70,7 @@ func (f *file) parseJSON() *Error {
 		Depth: maxDepth, Nodes: maxNodes, Properties: maxNodes, Digits: maxDigits,
 	}})
 	if err == nil {
-		f.tree, f.isJSON = tree, true
+		f.tree, f.isJSON = ownStrings(tree), true
 		return nil
 	}
 	reason := "the JSON text " + err.Detail
@@ -93,6 +96,28 @@ func (f *file) parseJSON() *Error {
 	return fault
 }
 
+// ownStrings copies all strings of a tree, which are parts of one as long as the whole text: the name of an operation is
+// kept in counts and lists when its document is long gone, and must not keep the text.
+func ownStrings(v any) any {
+	switch v := v.(type) {
+	case string:
+		return strings.Clone(v)
+	case json.Number:
+		return json.Number(strings.Clone(string(v)))
+	case []any:
+		for i, item := range v {
+			v[i] = ownStrings(item)
+		}
+	case map[string]any:
+		own := make(map[string]any, len(v))
+		for name, member := range v {
+			own[strings.Clone(name)] = ownStrings(member)
+		}
+		return own
+	}
+	return v
+}
+
 func (f *file) faultAt(offset int, reason string) *Error {
 	return &Error{Place: f.placeAt(offset), Reason: reason}
 }
@@ -105,10 +130,22 @@ func (f *file) fault(pointer, reason string) *Error {
 // place is where the value at a pointer stands, or what is nearest around it.
 func (f *file) place(pointer string) Place {
 	if f.isJSON {
-		return f.placeAt(offsetInJSON(f.text, names(pointer)))
+		return f.placeInJSON(names(pointer))
 	}
 	line, column := positionInYAML(f.yamlNodes(), names(pointer))
 	return Place{File: f.location, Line: line, Column: column}
+}
+
+func (f *file) placeInJSON(path []string) Place {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	root := f.mark.Value()
+	if root == nil {
+		root = markJSON(f.text)
+		f.mark = weak.Make(root)
+	}
+	at := root.find(f.text, path)
+	return Place{File: f.location, Line: at.line, Column: at.column}
 }
 
 func (f *file) yamlNodes() *yaml.Node {

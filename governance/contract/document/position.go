@@ -1,25 +1,82 @@
 package document
 
 import (
+	"bytes"
 	"encoding/json"
 	"strconv"
+	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 )
 
-// offsetInJSON is where the value stands to which the path leads: the name of a member, or an item. If the path
-// leads nowhere, it is where its last value stands. The text is correct JSON.
-func offsetInJSON(text []byte, path []string) int {
-	s := scanner{text: text}
-	at := s.space()
+// mark is where the name of a member, an item or the whole stands in correct JSON. What is inside of its value is found
+// when that is asked for, and kept, as errors and notes come in numbers.
+type mark struct {
+	at, line, column int
+	value            int // where the value begins, after the name
+	inside           map[string]*mark
+}
+
+// find is the mark to which the path leads, or the last one on the way if it leads nowhere.
+func (m *mark) find(text []byte, path []string) *mark {
 	for _, name := range path {
-		next, found := s.enter(name)
-		if !found {
+		if m.inside == nil {
+			m.inside = m.look(text)
+		}
+		next := m.inside[name]
+		if next == nil {
 			break
 		}
-		at = next
+		m = next
 	}
-	return at
+	return m
+}
+
+// look finds the members or items of the value.
+func (m *mark) look(text []byte) map[string]*mark {
+	inside := make(map[string]*mark)
+	s := scanner{text: text, at: m.value}
+	opening := s.peek()
+	if opening != '{' && opening != '[' {
+		return inside
+	}
+	s.at++
+	last := m
+	for i := 0; ; i++ {
+		at := s.space()
+		if c := s.peek(); c == '}' || c == ']' || c == 0 {
+			return inside
+		}
+		last = last.forward(text, at)
+		name := strconv.Itoa(i)
+		if opening == '{' {
+			name = s.name()
+		}
+		last.value = s.space()
+		inside[name] = last
+		s.skip()
+		if s.space(); s.peek() == ',' {
+			s.at++
+		}
+	}
+}
+
+// forward is the mark of a byte that comes later.
+func (m *mark) forward(text []byte, at int) *mark {
+	between, line, column := text[m.at:at], m.line, m.column
+	if lines := bytes.Count(between, []byte{'\n'}); lines > 0 {
+		line, column = line+lines, 1
+		between = between[bytes.LastIndexByte(between, '\n')+1:]
+	}
+	column += utf8.RuneCount(between)
+	return &mark{at: at, value: at, line: line, column: column}
+}
+
+// markJSON is the mark of the whole.
+func markJSON(text []byte) *mark {
+	s := scanner{text: text}
+	return (&mark{line: 1, column: 1}).forward(text, s.space())
 }
 
 // scanner moves over correct JSON without decoding it.
@@ -28,38 +85,13 @@ type scanner struct {
 	at   int
 }
 
-// enter moves into the array or object that begins here, to the value with a name. It returns where that stands.
-func (s *scanner) enter(name string) (at int, found bool) {
-	opening := s.peek()
-	if opening != '{' && opening != '[' {
-		return 0, false
-	}
-	s.at++
-	for i := 0; ; i++ {
-		at = s.space()
-		if c := s.peek(); c == '}' || c == ']' || c == 0 {
-			return 0, false
-		}
-		this := strconv.Itoa(i)
-		if opening == '{' {
-			this = s.name()
-		}
-		if s.space(); this == name {
-			return at, true
-		}
-		s.skip()
-		if s.space(); s.peek() == ',' {
-			s.at++
-		}
-	}
-}
-
 // name reads the name of a member and the colon.
 func (s *scanner) name() string {
 	begin := s.at
 	s.skip()
-	var name string
-	if json.Unmarshal(s.text[begin:s.at], &name) != nil {
+	quoted := s.text[begin:s.at]
+	name := string(quoted[1 : len(quoted)-1])
+	if strings.Contains(name, `\`) && json.Unmarshal(quoted, &name) != nil {
 		return ""
 	}
 	if s.space(); s.peek() == ':' {
@@ -125,7 +157,8 @@ func (s *scanner) peek() byte {
 
 func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }
 
-// positionInYAML is offsetInJSON for the nodes of a YAML text.
+// positionInYAML is where the value stands to which the path leads: the name of a member, or an item. If the path leads
+// nowhere, it is where its last value stands.
 func positionInYAML(n *yaml.Node, path []string) (line, column int) {
 	if n.Kind == yaml.DocumentNode && len(n.Content) > 0 {
 		n = n.Content[0]

@@ -14,6 +14,8 @@
 //   - deepObject may be nested (a[b][c]=1), and arrays in it are a[b]=1&a[b]=2, a[b][]=1&a[b][]=2 or, from 0 on and
 //     without gaps, a[b][0]=1&a[b][1]=2;
 //   - a schema that allows several types takes any reading that it finds valid, and text is never null;
+//   - where an array or object with encoded commas (1%2C2) is not valid as it is, these separate too: many clients
+//     encode a list as a whole;
 //   - allowReserved changes nothing: it says what a client may leave unencoded, and that is read in any case.
 //
 // Violations have the codes of package schema, and these: repeated (sent more than once), undeclared (no parameter of
@@ -25,8 +27,10 @@ package param
 
 import (
 	"fmt"
+	"maps"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/weirproxy/weir/governance/contract/schema"
@@ -73,6 +77,7 @@ type Decoder struct {
 	explode  bool
 	content  content
 	readings []reading
+	commas   bool // a text is split at commas
 	rest     bool
 }
 
@@ -148,7 +153,7 @@ func contentOf(mediaType string) content {
 	switch {
 	case err != nil:
 		return contentOther
-	case essence == "application/json" || strings.HasSuffix(essence, "+json"):
+	case essence == "application/json" || essence == "text/json" || strings.HasSuffix(essence, "+json"):
 		return contentJSON
 	case strings.HasPrefix(essence, "text/"):
 		return contentText
@@ -163,6 +168,18 @@ func (d *Decoder) errorf(format string, args ...any) error {
 // TakesRest tells whether the parameter is an exploded object without known members, or with additional ones of a
 // type: it takes the parameters of its place that no other has taken, so it must be read after them.
 func (d *Decoder) TakesRest() bool { return d.rest }
+
+// Names are those that the parameter is sent under: its own, or those of the members of an exploded object.
+func (d *Decoder) Names() []string {
+	if !d.loose() || d.spec.Style == deepObject {
+		return []string{d.spec.Name}
+	}
+	names := slices.Sorted(maps.Keys(d.spec.Shape.Properties))
+	if len(d.readings) > 1 {
+		names = append(names, d.spec.Name)
+	}
+	return names
+}
 
 // Path judges the text of a path parameter, still percent-encoded, as route.Tree.Match gives it.
 func (d *Decoder) Path(value string, report *schema.Report) {

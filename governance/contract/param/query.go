@@ -16,7 +16,8 @@ const maxPairs = 10_000
 type pair struct {
 	name, value string
 	taken       bool // by a declared parameter
-	broken      bool // has a broken escape, which is reported
+	semicolon   bool // has one as it was sent
+	broken      bool // cannot be read, which is reported
 }
 
 type pairs []pair
@@ -65,11 +66,42 @@ func (q *Query) Parse(raw string, report *schema.Report) {
 			report.At(inQuery, cut(name))
 			report.Add("", "syntax", "has a broken escape: "+brokenEscape)
 		}
-		q.pairs = append(q.pairs, pair{name: name, value: value, broken: broken})
+		semicolon := strings.IndexByte(text, ';') >= 0
+		q.pairs = append(q.pairs, pair{name: name, value: value, semicolon: semicolon, broken: broken})
 	}
 }
 
 const brokenEscape = "a % must be followed by two hexadecimal digits, and a percent sign be written %25"
+
+// Semicolons adds a violation for each parameter with a semicolon, which a client encodes unless allowReserved lets it
+// be: some servers take it for an &, and others leave out what has one.
+func (q *Query) Semicolons(report *schema.Report) {
+	for i := range q.pairs {
+		if p := &q.pairs[i]; p.semicolon && !p.broken {
+			p.broken = true
+			report.At(inQuery, cut(p.name))
+			report.Add("", "syntax", "has a semicolon, which some servers take for an &: write it as %3B")
+		}
+	}
+}
+
+// Lookalikes adds a violation (undeclared) for each parameter that no Decoder has taken since Parse and that some
+// servers take for one of these names: for "id" they read "id[]" and "id[x]" as an array or an object, past its schema.
+// Of a deepObject, that is also the name alone.
+func (q *Query) Lookalikes(names map[string]struct{}, report *schema.Report) {
+	for i := range q.pairs {
+		p := &q.pairs[i]
+		if p.taken || p.broken {
+			continue
+		}
+		name, _, _ := strings.Cut(p.name, "[")
+		if _, ok := names[name]; ok {
+			p.broken = true
+			report.At(inQuery, cut(p.name))
+			report.Add("", "undeclared", "is not how the parameter "+cut(name)+" is sent, but some servers take it for that")
+		}
+	}
+}
 
 // Undeclared adds a violation for each parameter that no Decoder has taken since Parse.
 func (q *Query) Undeclared(report *schema.Report) {
@@ -91,14 +123,16 @@ func (q *Query) Undeclared(report *schema.Report) {
 // Cookies are the cookies of a request, parsed once for all its parameters. They must not be used concurrently.
 type Cookies struct{ pairs pairs }
 
-// Parse reads the Cookie headers into c, whose room it uses again. Quotes around a value are no part of it. What is no
-// cookie is left out, as servers do (RFC 6265).
+// Parse reads the Cookie headers into c, whose room it uses again. Quotes around a value, and blanks around a name and
+// a value, are no part of it: some servers drop them, and then the cookie is what they see. What is no cookie is left
+// out, as servers do (RFC 6265).
 func (c *Cookies) Parse(h http.Header, report *schema.Report) {
 	clear(c.pairs)
 	c.pairs = c.pairs[:0]
 	for _, line := range h["Cookie"] {
 		for text := range strings.SplitSeq(line, ";") {
-			name, value, ok := strings.Cut(strings.Trim(text, " \t"), "=")
+			name, value, ok := strings.Cut(text, "=")
+			name, value = strings.Trim(name, " \t"), strings.Trim(value, " \t")
 			if !ok || name == "" {
 				continue
 			}

@@ -21,7 +21,7 @@ func TestQueryParse(t *testing.T) {
 		{"a=1&b=2", []pair{{name: "a", value: "1"}, {name: "b", value: "2"}}, nil},
 		{"a=1=2&&=x&b", []pair{{name: "a", value: "1=2"}, {name: "", value: "x"}, {name: "b"}}, nil},
 		{"a+%62=+%20", []pair{{name: "a b", value: "+%20"}}, nil},
-		{"a;b=1;c", []pair{{name: "a;b", value: "1;c"}}, nil},
+		{"a;b=1;c", []pair{{name: "a;b", value: "1;c", semicolon: true}}, nil},
 		{"%=1&a=%&b=%4&c=%zz&d=%41", []pair{
 			{name: "a", value: "%", broken: true}, {name: "b", value: "%4", broken: true},
 			{name: "c", value: "%zz", broken: true}, {name: "d", value: "%41"},
@@ -102,6 +102,55 @@ func TestUndeclared(t *testing.T) {
 	}
 }
 
+// Rails, PHP and Express read these as the parameter id, older servers take a semicolon for an &: what they would see
+// must not escape the schema.
+func TestWhatOtherServersReadOtherwise(t *testing.T) {
+	id := Spec{In: inQuery, Name: "id", Shape: integer}
+	tags := Spec{In: inQuery, Name: "tags[]", Shape: arrayOf(str)}
+	deep := Spec{In: inQuery, Name: "deep", Style: deepObject, Shape: objectOf(str)}
+	rgb := Spec{In: inQuery, Name: "color", Shape: objectOf(str, "R", "G")}
+	for raw, want := range map[string][]string{
+		"id=1&tags[]=a&tags[]=b&deep[a]=1&R=1&color=1&color[x]=1&other[]=1&[]=1": nil,
+		"id[]=1":           {"id[] undeclared"},
+		"id=1&%69d%5B$ne]": {"id[$ne] undeclared"},
+		"deep=1":           {"deep undeclared"},
+		"deep[a]=1&deep":   {"deep undeclared"},
+		"R[]=1":            {"R[] undeclared"},
+		"id=1%3B2":         {"id type"},
+		"x=1;id=2&id=1":    {"x syntax"},
+		"x;=1":             {"x; syntax"},
+	} {
+		var q Query
+		report, names := new(schema.Report), make(map[string]struct{})
+		q.Parse(raw, report)
+		for _, spec := range []Spec{id, tags, deep, rgb} {
+			d, err := New(spec)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range d.Names() {
+				names[name] = struct{}{}
+			}
+			d.Query(&q, report)
+		}
+		q.Semicolons(report)
+		q.Lookalikes(names, report)
+		var got []string
+		for _, v := range report.Violations {
+			got = append(got, v.Name+" "+v.Code)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%q: got %q, want %q", raw, got, want)
+		}
+		before := report.Total
+		if q.Undeclared(report); slices.ContainsFunc(report.Violations[before:], func(v schema.Violation) bool {
+			return slices.Contains(got, v.Name+" undeclared") || slices.Contains(got, v.Name+" syntax")
+		}) {
+			t.Errorf("%q: reported twice: %+v", raw, report.Violations)
+		}
+	}
+}
+
 // An object with additional members takes what the parameters before it have left.
 func TestTakesRest(t *testing.T) {
 	rest := Spec{In: inQuery, Name: "filter", Shape: &schema.Shape{Types: schema.Object, Additional: integer}}
@@ -135,8 +184,11 @@ func TestTakesRest(t *testing.T) {
 func TestCookiesParse(t *testing.T) {
 	var c Cookies
 	var report schema.Report
-	c.Parse(http.Header{"Cookie": {`a=1; b="2" ;;c; =x;d="`, "a=3=4"}}, &report)
-	want := []pair{{name: "a", value: "1"}, {name: "b", value: "2"}, {name: "d", value: `"`}, {name: "a", value: "3=4"}}
+	c.Parse(http.Header{"Cookie": {`a=1; b="2" ;;c; =x;d="`, "a=3=4; e\t = 5 "}}, &report)
+	want := []pair{
+		{name: "a", value: "1"}, {name: "b", value: "2"}, {name: "d", value: `"`}, {name: "a", value: "3=4"},
+		{name: "e", value: "5"},
+	}
 	if !slices.Equal(c.pairs, want) || report.Total > 0 {
 		t.Errorf("got %+v", c.pairs)
 	}

@@ -4,6 +4,7 @@ package param
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -48,30 +49,51 @@ func (d *Decoder) judge(s sent, report *schema.Report) {
 	case d.spec.AllowEmpty && d.spec.In == inQuery && len(s.texts) == 1 && s.texts[0] == "":
 	case d.content != noContent:
 		d.judgeContent(s, report)
+	case d.encodedCommas(s):
+		d.judgeAny(report, s, withCommas(s))
 	case len(d.readings) == 1:
 		d.try(d.readings[0], s, report)
 	default:
-		d.judgeAny(s, report)
+		d.judgeAny(report, s)
 	}
 }
 
 // judgeAny tries all readings that the schema allows. If none is valid, it reports the one with the fewest violations.
-func (d *Decoder) judgeAny(s sent, report *schema.Report) {
+func (d *Decoder) judgeAny(report *schema.Report, spellings ...sent) {
 	var best schema.Report
-	for _, r := range d.readings {
-		if !d.has(r, s) {
-			continue
-		}
-		tried := d.scratch(report)
-		if d.try(r, s, tried); tried.Total == 0 {
-			return
-		}
-		if best.Total == 0 || tried.Total < best.Total {
-			best = *tried
+	for _, s := range spellings {
+		for _, r := range d.readings {
+			if !d.has(r, s) {
+				continue
+			}
+			tried := d.scratch(report)
+			if d.try(r, s, tried); tried.Total == 0 {
+				return
+			}
+			if best.Total == 0 || tried.Total < best.Total {
+				best = *tried
+			}
 		}
 	}
 	merge(report, &best)
 }
+
+// encodedCommas tells whether a text that is split at commas has some that are encoded.
+func (d *Decoder) encodedCommas(s sent) bool {
+	return d.commas && slices.ContainsFunc(s.texts, func(text string) bool {
+		return strings.Contains(text, "%2C") || strings.Contains(text, "%2c")
+	})
+}
+
+func withCommas(s sent) sent {
+	texts := make([]string, len(s.texts))
+	for i, text := range s.texts {
+		texts[i] = encodedComma.Replace(text)
+	}
+	return sent{texts: texts, members: s.members}
+}
+
+var encodedComma = strings.NewReplacer("%2C", ",", "%2c", ",")
 
 // scratch is a report for what may come to nothing.
 func (d *Decoder) scratch(report *schema.Report) *schema.Report {

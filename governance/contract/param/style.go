@@ -45,6 +45,8 @@ func (d *Decoder) setStyle(allowed []string) error {
 		d.readings = append(d.readings, object)
 	}
 	more := shape.Additional
+	d.commas = d.spec.In != inHeader && (d.reads(array) || d.reads(object)) &&
+		(d.spec.Style == simple || !d.explode && slices.Contains([]string{form, label, matrix}, d.spec.Style))
 	d.rest = d.loose() && d.spec.Style == form && d.reads(object) && more != nil && (more.Types != 0 || !known)
 	return d.checkStyle()
 }

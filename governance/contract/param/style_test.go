@@ -1,6 +1,7 @@
 package param
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -140,6 +141,53 @@ func TestDelimitersAreSplitBeforeDecoding(t *testing.T) {
 		got, report := read(t, test.spec, test.text)
 		if wantValue(t, got, report, test.want); t.Failed() {
 			t.Fatalf("%+v", test)
+		}
+	}
+}
+
+// A list that a client has encoded as a whole is still one, unless it is valid as it is.
+func TestEncodedCommas(t *testing.T) {
+	for _, in := range []string{inPath, inQuery, inCookie} {
+		text := func(s string) string {
+			if in == inPath {
+				return s
+			}
+			return "color=" + s
+		}
+		spec := Spec{In: in, Explode: no(), Shape: arrayOf(integer)}
+		got, report := read(t, spec, text("1%2C2%2c3,4"))
+		wantValue(t, got, report, "[1,2,3,4]")
+		got, report = read(t, spec, text("1%2Cx"))
+		wantViolations(t, got, report, "type /0")
+		spec.Shape = arrayOf(str)
+		got, report = read(t, spec, text("a%2Cb"))
+		wantValue(t, got, report, `["a,b"]`)
+		spec.Validator = oneOf{"a", "b"}
+		if _, report = read(t, spec, text("a%2Cb")); report.Total > 0 {
+			t.Errorf("%s: %+v", in, report.Violations)
+		}
+		if _, report = read(t, spec, text("a%2Cc")); report.Total != 1 {
+			t.Errorf("%s: %+v", in, report.Violations)
+		}
+		spec.Validator, spec.Shape = nil, objectOf(integer, "R")
+		got, report = read(t, spec, text("R%2C1"))
+		wantValue(t, got, report, `{"R":1}`)
+	}
+	got, report := read(t, Spec{In: inHeader, Shape: arrayOf(integer)}, "1%2C2")
+	wantViolations(t, got, report, "type /0")
+	got, report = read(t, Spec{In: inQuery, Shape: arrayOf(integer)}, "color=1%2C2")
+	wantViolations(t, got, report, "type /0")
+}
+
+// oneOf is a validator of arrays whose items are some of these.
+type oneOf []string
+
+func (o oneOf) JSON([]byte, *schema.Report) {}
+func (o oneOf) Value(value any, report *schema.Report) {
+	for _, item := range value.([]any) {
+		if !slices.Contains(o, item.(string)) {
+			report.Add("", "enum", "")
+			return
 		}
 	}
 }

@@ -12,17 +12,23 @@ func (d *Decoder) Value(q *Query, report *schema.Report) (value any, ok bool) {
 	if broken {
 		return nil, false
 	}
+	spellings := []sent{s}
+	if d.encodedCommas(s) {
+		spellings = append(spellings, withCommas(s))
+	}
 	var first schema.Report
-	for _, r := range d.readings {
-		if !d.has(r, s) {
-			continue
-		}
-		a := attempt{Decoder: d, report: d.scratch(report)}
-		if value, ok = a.read(r, s); ok {
-			return value, true
-		}
-		if first.Total == 0 {
-			first = *a.report
+	for _, s := range spellings {
+		for _, r := range d.readings {
+			if !d.has(r, s) {
+				continue
+			}
+			a := attempt{Decoder: d, report: d.scratch(report)}
+			if value, ok = a.read(r, s); ok {
+				return value, true
+			}
+			if first.Total == 0 {
+				first = *a.report
+			}
 		}
 	}
 	report.At(d.spec.In, d.spec.Name)

@@ -17,6 +17,9 @@ import "strings"
 // Tree maps path templates to values. Its zero value is empty. Add and Match must not run at the same time; any number
 // of Matches may.
 type Tree[T any] struct {
+	// Fold lets text match in small and capital letters of ASCII alike. It must be set before the first Add.
+	Fold bool
+
 	root  node[T]
 	depth int // segments of the longest template
 }
@@ -55,6 +58,11 @@ func (t *Tree[T]) Match(path string, params []string, accept func(T) bool) (valu
 	segments, ok := split(space[:0], path[1:], t.depth)
 	if !ok {
 		return value, values, false
+	}
+	if t.Fold {
+		for i := range segments {
+			segments[i].text = fold(segments[i].text)
+		}
 	}
 	found, values := t.root.match(segments, values, accept)
 	if found == nil {
@@ -101,6 +109,11 @@ func (t *Tree[T]) Add(template string, value T) error {
 	}
 	n := &t.root
 	for _, p := range patterns {
+		for i := range p.texts {
+			if t.Fold {
+				p.texts[i] = fold(p.texts[i])
+			}
+		}
 		n = n.child(p)
 	}
 	if n.template != "" {

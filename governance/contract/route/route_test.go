@@ -19,6 +19,30 @@ func treeOf(t testing.TB, templates ...string) *Tree[string] {
 	return tree
 }
 
+func TestFold(t *testing.T) {
+	tree := Tree[string]{Fold: true}
+	for _, template := range []string{"/Pets/{id}", "/pets/MINE", "/pets/{Name}.Json", "/\u212Aelvin"} {
+		if err := tree.Add(template, template); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := tree.Add("/PETS/{x}", ""); !errors.Is(err, ErrDuplicate) {
+		t.Errorf("the same but for capital letters: %v", err)
+	}
+	for path, want := range map[string][]string{
+		"/pets/A":           {"/Pets/{id}", "A"},
+		"/PETS/mine":        {"/pets/MINE"},
+		"/p%45ts/%FFA.jSON": {"/pets/{Name}.Json", "%FFA"},
+		"/kelvin":           {""},
+		"/\u212aELVIN":      {"/\u212Aelvin"},
+	} {
+		value, values, _ := tree.Match(path, nil, nil)
+		if got := append([]string{value}, values...); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", path, got, want)
+		}
+	}
+}
+
 func TestMatch(t *testing.T) {
 	tests := []struct {
 		name      string

@@ -62,6 +62,24 @@ func decode(raw string) (string, bool) {
 	return string(text), true
 }
 
+// fold makes capital letters of ASCII small. All other bytes stay, so that no text changes its length.
+func fold(text string) string {
+	isCapital := func(c byte) bool { return c >= 'A' && c <= 'Z' }
+	for i := range len(text) {
+		if !isCapital(text[i]) {
+			continue
+		}
+		folded := []byte(text)
+		for j := i; j < len(folded); j++ {
+			if isCapital(folded[j]) {
+				folded[j] |= 0x20
+			}
+		}
+		return string(folded)
+	}
+	return text
+}
+
 // part is the raw text of the decoded bytes from..to.
 func (s segment) part(from, to int) string {
 	if len(s.raw) == len(s.text) {

@@ -32,6 +32,7 @@ type engine struct {
 	adapter
 	compiled   map[*entry]bool
 	validators map[string]result // by location
+	costs      *costs
 }
 
 // result is what Compile returns.
@@ -59,6 +60,7 @@ func (c *Compiler) newEngine(d Direction) *engine {
 		adapter:    newAdapter(c, d),
 		compiled:   make(map[*entry]bool),
 		validators: make(map[string]result),
+		costs:      newCosts(),
 	}
 	e.UseLoader(c.byURL)
 	e.UseRegexpEngine(c.pattern)
@@ -105,7 +107,7 @@ func (c *Compiler) compile(location string, engine *engine) (Validator, error) {
 		return nil, c.explain(err, e)
 	}
 	engine.adapt([]*jsonschema.Schema{schema})
-	v := newValidator(schema, c.settings.JSON)
+	v := newValidator(schema, engine.costs.of(schema), c.settings.JSON)
 	if loop := v.bound.loop(); loop != "" {
 		return nil, &Error{c.original(loop),
 			"the schema applies itself to the same value again, without end: no value could be judged"}

@@ -31,10 +31,9 @@ type cost struct {
 	factor factor
 	looped string
 
-	// The plans take more memory than the schema, and are only needed for a walk, which most schemas never see: they
-	// are made anew for the first one.
-	once sync.Once
-	plan *graph
+	walks *walks
+	once  sync.Once
+	plan  *graph // made for the first walk
 }
 
 // selector is implemented by an extension of a compiled schema (jsonschema.SchemaExt) that hands the value
@@ -51,21 +50,12 @@ type namer interface {
 	nameSchema() *jsonschema.Schema
 }
 
-// newCost examines the compiled schema once. The result may be used concurrently.
-func newCost(root *jsonschema.Schema) *cost {
-	g := newGraph(root)
-	c := &cost{schema: root, factor: unbounded}
-	if loop := firstLoop(g.order); loop != nil {
-		c.looped = loop.location
-	} else {
-		c.factor = computeFactors(g)
-	}
-	return c
-}
+// newCost examines a compiled schema by itself. The result may be used concurrently.
+func newCost(root *jsonschema.Schema) *cost { return newCosts().of(root) }
 
 // graph returns the plans for a walk.
 func (c *cost) graph() *graph {
-	c.once.Do(func() { c.plan = newGraph(c.schema) })
+	c.once.Do(func() { c.plan = c.walks.graph(c.schema) })
 	return c.plan
 }
 

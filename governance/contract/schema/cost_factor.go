@@ -64,24 +64,29 @@ const (
 	assumedDigits = 512 // of a number, unless the size of the text says more
 )
 
-// computeFactors returns the factor of the root of a graph without loops.
-func computeFactors(g *graph) factor {
-	around := surroundings{chain: longestChain(g.order)}
-	for _, p := range g.order {
-		around.track = around.track || p.tracks
-	}
-	for range factorRounds {
+// computeFactors sets the factors of plans without loops, which must be in the order of a graph. Those that have not
+// settled after some rounds are taken to be infinite, as are then those that lead to them.
+func computeFactors(plans []*plan, around surroundings) {
+	infinite := factors{unbounded, unbounded, unbounded, unbounded}
+	for round := 0; ; round++ {
 		settled := true
-		for _, p := range g.order {
+		for _, p := range plans {
+			if p.factors == infinite {
+				continue
+			}
 			next := p.next(around)
-			settled = settled && next == p.factors
-			p.factors = next
+			if next == p.factors {
+				continue
+			}
+			settled = false
+			if p.factors = next; round >= factorRounds {
+				p.factors = infinite
+			}
 		}
 		if settled {
-			return g.root.factors.factor()
+			return
 		}
 	}
-	return unbounded
 }
 
 // surroundings is what holds for all schemas.
@@ -154,7 +159,9 @@ func (p *plan) sameValue() []*plan {
 		return p.self
 	}
 	all := append([]*plan(nil), p.self...)
-	all = append(all, p.selected...)
+	for _, sub := range p.selected {
+		all = append(all, sub)
+	}
 	for _, sub := range p.dependent {
 		all = append(all, sub)
 	}

@@ -18,7 +18,7 @@ type plan struct {
 	self      []*plan
 	dependent map[string]*plan // if the object has that member
 	selectors []selector
-	selected  []*plan // all that selectors may select
+	selected  map[*jsonschema.Schema]*plan // all that selectors may select
 
 	// Applied to what the value contains.
 	properties  map[string]*plan
@@ -87,6 +87,7 @@ type graph struct {
 	root  *plan
 	plans map[*jsonschema.Schema]*plan
 	order []*plan // each after those that it leads to, except where they lead back
+	most  int     // plans that may be reached from root, or more
 }
 
 // planner makes a graph.
@@ -97,15 +98,20 @@ type planner struct {
 	dynamic map[*plan]string // plans with a $dynamicRef to an anchor of that name
 }
 
-func newGraph(root *jsonschema.Schema) *graph {
-	b := planner{
+func newPlanner() *planner {
+	return &planner{
 		graph:   graph{plans: make(map[*jsonschema.Schema]*plan)},
 		anchors: make(map[string][]*jsonschema.Schema),
 		scopes:  make(map[uintptr]bool),
 		dynamic: make(map[*plan]string),
 	}
+}
+
+func newGraph(root *jsonschema.Schema) *graph {
+	b := newPlanner()
 	b.root = b.plan(root)
 	b.resolveDynamic()
+	b.most = len(b.plans)
 	return &b.graph
 }
 
@@ -156,8 +162,11 @@ func (b *planner) applySelf(p *plan, s *jsonschema.Schema) {
 		switch extension := extension.(type) {
 		case selector:
 			p.selectors = append(p.selectors, extension)
+			if p.selected == nil {
+				p.selected = make(map[*jsonschema.Schema]*plan)
+			}
 			for _, sub := range extension.schemas() {
-				p.selected = append(p.selected, b.plan(sub))
+				p.selected[sub] = b.plan(sub)
 			}
 		case namer:
 			p.names = b.plan(extension.nameSchema())

@@ -50,7 +50,7 @@ func (w *walk) visit(p *plan, value any, st state) {
 	if p.boolean || w.over() {
 		return
 	}
-	if st.chain > len(w.plans) { // one of them is here twice
+	if st.chain > w.most { // one of them is here twice
 		w.spent += loopWeight * float64(st.depth+1)
 		return
 	}
@@ -94,7 +94,7 @@ func (w *walk) same(p *plan, value any, st state) {
 	}
 	for _, selector := range p.selectors {
 		for _, sub := range selector.selected(value) {
-			w.visit(w.plans[sub], value, st)
+			w.visit(p.selected[sub], value, st)
 		}
 	}
 	if object, ok := value.(map[string]any); ok {

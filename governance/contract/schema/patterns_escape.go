@@ -32,7 +32,7 @@ func (t *translator) escape(inClass bool) error {
 		t.put(character(rune(t.rest[2]&0x1f)), 3)
 	case '0':
 		if len(t.rest) > 2 && isDigit(t.rest[2]) {
-			return fmt.Errorf(`%s is an octal escape; write \x..`, t.rest[:3])
+			return fmt.Errorf(`%s is an octal escape; write \x and two hexadecimal digits`, t.rest[:3])
 		}
 		t.put(character(0), 2)
 	default:

@@ -24,9 +24,9 @@ type validator struct {
 	bound    *cost
 }
 
-func newValidator(schema *jsonschema.Schema, settings strictjson.Settings) *validator {
+func newValidator(schema *jsonschema.Schema, bound *cost, settings strictjson.Settings) *validator {
 	settings.Limits = settings.Limits.WithDefaults()
-	return &validator{schema, settings, newCost(schema)}
+	return &validator{schema, settings, bound}
 }
 
 // JSON implements Validator.
