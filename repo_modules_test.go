@@ -254,14 +254,15 @@ func TestExampleUsesEveryModule(t *testing.T) {
 
 // spelled are directives that need arguments, or whose handler has another name.
 var spelled = map[string]struct{ caddyfile, handler string }{
-	"tracing":       {"tracing {\n\t\tspan s\n\t}", "tracing"},
-	"header":        {"header X-A b", "headers"},
-	"encode":        {"encode gzip", "encode"},
-	"load_shed":     {"load_shed x", "load_shed"},
-	"warm_up":       {"warm_up x {\n\t\tramp\n\t}", "warm_up"},
-	"breaker":       {"breaker x", "breaker"},
-	"handle":        {"handle {\n\t\trespond hello\n\t}", "subroute"},
-	"reverse_proxy": {"reverse_proxy localhost:9000", "reverse_proxy"},
+	"tracing":          {"tracing {\n\t\tspan s\n\t}", "tracing"},
+	"header":           {"header X-A b", "headers"},
+	"encode":           {"encode gzip", "encode"},
+	"load_shed":        {"load_shed x", "load_shed"},
+	"warm_up":          {"warm_up x {\n\t\tramp\n\t}", "warm_up"},
+	"openapi_contract": {"openapi_contract x.yaml", "openapi_contract"},
+	"breaker":          {"breaker x", "breaker"},
+	"handle":           {"handle {\n\t\trespond hello\n\t}", "subroute"},
+	"reverse_proxy":    {"reverse_proxy localhost:9000", "reverse_proxy"},
 }
 
 // TestDirectiveOrder adapts every pair of directives, written in both orders, and

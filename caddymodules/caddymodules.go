@@ -5,6 +5,7 @@
 //	metrics     request_metrics                duration, count and size of requests by route
 //	health      process_health, load_shed      liveness, readiness and signals; shedding under load
 //	warmup      warm_up                        few requests while a service is cold
+//	openapi     openapi_contract               requests and answers held to an OpenAPI document
 //	breaker     breaker                        circuit breakers of routes, with fallbacks
 //	balance     lb_policy success_weighted     balancing by success, breakers of upstreams, the outcome tap
 //	governance  governance                     global options; live state to read and command (admin.api.governance)
@@ -17,6 +18,7 @@ import (
 	_ "github.com/weirproxy/weir/caddymodules/governance"
 	_ "github.com/weirproxy/weir/caddymodules/health"
 	_ "github.com/weirproxy/weir/caddymodules/metrics"
+	_ "github.com/weirproxy/weir/caddymodules/openapi"
 	_ "github.com/weirproxy/weir/caddymodules/trace"
 	_ "github.com/weirproxy/weir/caddymodules/warmup"
 )

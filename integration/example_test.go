@@ -19,7 +19,8 @@ import (
 // sampleEvery is how often a pool is looked at while there is load.
 const sampleEvery = 10 * time.Millisecond
 
-// example returns Caddyfile.example with each of its ports replaced by a free one.
+// example returns Caddyfile.example with each of its ports replaced by a free one, and the
+// file that it names by its whole path.
 func example(t *testing.T) (config string, port map[int]int) {
 	t.Helper()
 	root, err := Root()
@@ -31,7 +32,11 @@ func example(t *testing.T) (config string, port map[int]int) {
 		t.Fatal(err)
 	}
 	port = map[int]int{2019: 0, 8080: 0, 9001: 0, 9002: 0, 9003: 0, 9004: 0, 9005: 0}
-	config = string(text)
+	const document = " openapi.example.yaml "
+	if !strings.Contains(string(text), document) {
+		t.Fatalf("Caddyfile.example does not name%s", document)
+	}
+	config = strings.ReplaceAll(string(text), document, " "+filepath.Join(root, strings.TrimSpace(document))+" ")
 	for old := range port {
 		port[old] = freeport.Port(t)
 		pattern := regexp.MustCompile(`:` + strconv.Itoa(old) + `\b`)

@@ -1,0 +1,129 @@
+package openapi
+
+// caddyfile_values.go reads the block of limits, and the kinds of values that options have.
+
+import (
+	"math"
+	"strconv"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/weirproxy/weir/internal/caddyarg"
+)
+
+func (h *Handler) unmarshalLimits(d *caddyfile.Dispenser) error {
+	h.Limits = new(Limits)
+	if d.NextArg() {
+		return d.Errf("limits takes no value, got %q; limits go into a block", d.Val())
+	}
+	l, seen := h.Limits, make(map[string]bool)
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		if err := caddyarg.Once(d, seen); err != nil {
+			return err
+		}
+		var err error
+		switch option := d.Val(); option {
+		case "depth":
+			l.Depth, err = count(d)
+		case "nodes":
+			l.Nodes, err = count(d)
+		case "properties":
+			l.Properties, err = count(d)
+		case "array_index":
+			l.ArrayIndex, err = count(d)
+		case "digits":
+			l.Digits, err = count(d)
+		case "violations":
+			l.Violations, err = count(d)
+		case "document":
+			var value string
+			if value, err = caddyarg.One(d); err == nil {
+				l.Document, err = parseSize(d, option, value)
+			}
+		default:
+			err = caddyarg.Unknown(d, "depth", "nodes", "properties", "array_index", "digits", "violations", "document")
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// flag reads an option without a value.
+func flag(d *caddyfile.Dispenser) (bool, error) {
+	option := d.Val()
+	if d.NextArg() {
+		return false, d.Errf("%s takes no value, got %q", option, d.Val())
+	}
+	return true, nil
+}
+
+// oneOf reads one of two words.
+func oneOf(d *caddyfile.Dispenser, one, other string) (string, error) {
+	option := d.Val()
+	value, err := caddyarg.One(d)
+	if err == nil && value != one && value != other {
+		err = d.Errf("%s: %q is neither %s nor %s", option, value, one, other)
+	}
+	return value, err
+}
+
+// passOr reads pass, which is 0, or the one status that there is.
+func passOr(d *caddyfile.Dispenser, status int) (int, error) {
+	value, err := oneOf(d, "pass", strconv.Itoa(status))
+	if err != nil || value == "pass" {
+		return 0, err
+	}
+	return status, nil
+}
+
+func refresh(d *caddyfile.Dispenser) (*caddy.Duration, error) {
+	option := d.Val()
+	value, err := caddyarg.One(d)
+	if err != nil || value == "off" {
+		return new(caddy.Duration), err
+	}
+	every, err := caddyarg.ParseDuration(d, option, value)
+	return &every, err
+}
+
+// status reads a status, of which configure knows what it may be.
+func status(d *caddyfile.Dispenser) (int, error) {
+	option := d.Val()
+	value, err := caddyarg.One(d)
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.Atoi(value)
+	if err != nil || !isClientError(n) {
+		return 0, d.Errf("%s: %q is not a status from 400 to 499", option, value)
+	}
+	return n, nil
+}
+
+// count reads one whole number of at least 1.
+func count(d *caddyfile.Dispenser) (int, error) {
+	option := d.Val()
+	value, err := caddyarg.One(d)
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 1 {
+		return 0, d.Errf("%s: %q is not a whole number of at least 1", option, value)
+	}
+	return n, nil
+}
+
+// parseSize reads value as a size of at least a byte.
+func parseSize(d *caddyfile.Dispenser, option, value string) (int64, error) {
+	n, err := humanize.ParseBytes(value)
+	if err != nil || n == 0 || n > math.MaxInt64 {
+		return 0, d.Errf("%s: %q is not a size such as 1MiB", option, value)
+	}
+	return int64(n), nil
+}
