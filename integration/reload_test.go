@@ -86,12 +86,12 @@ func (r *reloaded) reload(t *testing.T, from, until int) {
 
 // memoryAtRest measures when no goroutine ends any more: connections to back ends
 // that were in use during a reload stay for Caddy's keepalive.
-func (r *reloaded) memoryAtRest() Memory {
+func memoryAtRest(g *Gateway) Memory {
 	var m Memory
 	last := math.Inf(1)
 	Eventually(4*keepalive, func() bool {
 		time.Sleep(keepalive) // what is waited for is that nothing happens
-		m = r.gateway.Memory()
+		m = g.Memory()
 		settled := m.Goroutines >= last
 		last = m.Goroutines
 		return settled
@@ -109,12 +109,12 @@ func inTurn(t *testing.T, early, count int, gateways ...*reloaded) {
 		for _, r := range gateways {
 			r.reload(t, n, min(n+turn-1, count))
 			if n+turn-1 == early {
-				r.early = r.memoryAtRest()
+				r.early = memoryAtRest(r.gateway)
 			}
 		}
 	}
 	for _, r := range gateways {
-		r.late = r.memoryAtRest()
+		r.late = memoryAtRest(r.gateway)
 	}
 }
 

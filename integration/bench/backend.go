@@ -5,11 +5,13 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"sync/atomic"
 )
@@ -66,13 +68,23 @@ func serve(listener net.Listener, next func() []byte) {
 	}
 }
 
-// readRequest reads a request that has no body, which all here are: net/http
-// would cost more CPU time than the proxy can spare.
+// readRequest reads a request whose body, if it has one, is of declared length, as all
+// here are: net/http would cost more CPU time than the proxy can spare.
 func readRequest(reader *bufio.Reader) error {
+	length := 0
 	for {
 		line, err := reader.ReadSlice('\n')
-		if err != nil || len(line) <= 2 {
+		if err != nil {
 			return err
+		}
+		if len(line) <= 2 {
+			_, err = reader.Discard(length)
+			return err
+		}
+		if value, ok := bytes.CutPrefix(line, contentLength); ok {
+			if length, err = strconv.Atoi(string(bytes.TrimSpace(value))); err != nil {
+				return err
+			}
 		}
 	}
 }

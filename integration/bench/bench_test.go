@@ -114,6 +114,10 @@ func TestChooseVariants(t *testing.T) {
 	if err != nil || len(chosen) != 2 || chosen[0].name != "plain" || chosen[1].name != "all" {
 		t.Errorf("got %+v, %v", chosen, err)
 	}
+	chosen, err = chooseVariants("contract,all")
+	if err != nil || len(chosen) != 4 || chosen[0].name != "plain-post" || chosen[2].name != "plain" {
+		t.Errorf("got %+v, %v", chosen, err)
+	}
 	if _, err := chooseVariants("all,none"); err == nil {
 		t.Error("an unknown variant was accepted")
 	}
@@ -123,14 +127,14 @@ func TestChooseVariants(t *testing.T) {
 // someone wants to know how fast it is.
 func TestCaddyfilesAdapt(t *testing.T) {
 	for _, v := range variants {
-		caddyfile := v.caddyfile("127.0.0.1:1", "127.0.0.1:2", []string{"a:1", "b:2", "c:3", "d:4"})
+		caddyfile := v.caddyfile("127.0.0.1:1", "127.0.0.1:2", "orders.yaml", []string{"a:1", "b:2", "c:3", "d:4"})
 		adapted, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(caddyfile), nil)
 		if err != nil {
 			t.Errorf("%s: %v in\n%s", v.name, err, caddyfile)
 		}
 		for directive, want := range map[string]bool{
 			"trace_context": v.trace, "request_metrics": v.metrics, "success_weighted": v.weighted,
-			"round_robin": !v.weighted, "d:4": v.failing, "c:3": !v.failing,
+			"openapi_contract": v.name == "contract", "round_robin": !v.weighted, "d:4": v.failing, "c:3": !v.failing,
 		} {
 			if strings.Contains(string(adapted), directive) != want {
 				t.Errorf("%s: that %s is configured should be %v in\n%s", v.name, directive, want, adapted)

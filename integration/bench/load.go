@@ -35,7 +35,7 @@ type worker struct {
 }
 
 // newLoad starts a load that breaks if it is not stopped within longest.
-func newLoad(ctx context.Context, address string, connections int, longest time.Duration) (*load, error) {
+func newLoad(ctx context.Context, address string, request []byte, connections int, longest time.Duration) (*load, error) {
 	l := new(load)
 	l.ctx, l.end = context.WithCancelCause(ctx)
 	for range connections {
@@ -50,8 +50,6 @@ func newLoad(ctx context.Context, address string, connections int, longest time.
 			return nil, err
 		}
 	}
-	request := []byte("GET /orders/17 HTTP/1.1\r\nHost: " + address +
-		"\r\nUser-Agent: bench\r\nAccept: */*\r\nAccept-Encoding: gzip\r\n\r\n")
 	for _, w := range l.workers {
 		l.running.Go(func() {
 			if err := l.drive(w, request); err != nil {

@@ -6,8 +6,8 @@
 //
 // Load generator, proxy and back ends share one machine, so requests per second
 // and latencies mostly show how they were scheduled. What compares is the CPU time
-// that the proxy's process spends on a request, as a ratio to plain Caddy's in the
-// same round: noise that lasts longer than a round is in both. Each round measures
+// that the proxy's process spends on a request, as a ratio to plain Caddy's for the same
+// request in the same round: noise that lasts longer than a round is in both. Each round measures
 // every variant once, in a new process, and begins with another variant than the
 // last one.
 //
@@ -63,7 +63,7 @@ func main() {
 	flag.IntVar(&p.rounds, "rounds", 5, "how often each variant is measured")
 	seconds := flag.Float64("seconds", 5, "how long each measurement takes")
 	flag.IntVar(&p.connections, "connections", 64, "keep-alive connections of the load generator")
-	names := flag.String("variants", "", "comma-separated variants, empty for all; plain is always one\n"+describeVariants())
+	names := flag.String("variants", "", "comma-separated variants, empty for all; what they compare with is always among them\n"+describeVariants())
 	flag.StringVar(&p.profiles, "profile", "", "`directory` for CPU profiles of each variant, taken after the rounds")
 	flag.StringVar(&p.pin, "pin", "", "the `processors` that the proxy runs on, by taskset; keep the load generator off\nthem for steadier figures: taskset -c 1 go run ./integration/bench -pin 0")
 	flag.Parse()
@@ -99,6 +99,7 @@ type bench struct {
 	dir      string
 	binaries map[bool]string // by whether it has weir
 	backends []string
+	contract string // file of the document
 }
 
 // run builds, measures and prints. Whatever it started has ended when it returns.
@@ -115,6 +116,9 @@ func (p *plan) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
+	if b.contract, err = writeContract(b.dir); err != nil {
+		return err
+	}
 	fmt.Fprintln(os.Stderr, "building plain Caddy and weir")
 	if b.binaries, err = build(ctx, b.dir); err != nil {
 		return err
@@ -182,7 +186,7 @@ func (b *bench) underLoad(ctx context.Context, v variant, do func(*proxy, *load)
 		return err
 	}
 	defer p.stop()
-	l, err := newLoad(ctx, p.address, b.connections, warmUp+max(b.window, profiled)+overhead)
+	l, err := newLoad(ctx, p.address, v.request(p.address), b.connections, warmUp+max(b.window, profiled)+overhead)
 	if err != nil {
 		return err
 	}

@@ -89,7 +89,7 @@ func (b *bench) start(ctx context.Context, v variant) (*proxy, error) {
 	}
 	p := &proxy{address: addresses[0], admin: addresses[1], ended: make(chan struct{})}
 	config := filepath.Join(b.dir, "Caddyfile")
-	if err := os.WriteFile(config, []byte(v.caddyfile(p.address, p.admin, b.backends)), 0o600); err != nil {
+	if err := os.WriteFile(config, []byte(v.caddyfile(p.address, p.admin, b.contract, b.backends)), 0o600); err != nil {
 		return nil, err
 	}
 	running, end := context.WithCancel(ctx)

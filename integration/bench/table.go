@@ -66,10 +66,10 @@ func (all rounds) median(name string, figure func(result) float64) float64 {
 }
 
 // ratios compares the CPU time per request with the yardstick's of the same round.
-func (all rounds) ratios(name string) []float64 {
+func (all rounds) ratios(v variant) []float64 {
 	var ratios []float64
-	for round, r := range all[name] {
-		ratios = append(ratios, float64(r.cpu)/float64(all[variants[0].name][round].cpu))
+	for round, r := range all[v.name] {
+		ratios = append(ratios, float64(r.cpu)/float64(all[v.yardstick()][round].cpu))
 	}
 	return ratios
 }
@@ -81,7 +81,7 @@ func printTable(to io.Writer, chosen []variant, all rounds) {
 	defer w.Flush()
 	fmt.Fprint(w, "\tCPU us/req\tratio\tmin-max\tallocs/req\tB/req\treq/s\tp50 ms\tp99 ms\terrors\tRSS MB\t\n")
 	for _, v := range chosen {
-		ratios := all.ratios(v.name)
+		ratios := all.ratios(v)
 		failures := 0.0
 		for _, r := range all[v.name] {
 			failures += float64(r.failed)

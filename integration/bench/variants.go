@@ -17,9 +17,19 @@ type variant struct {
 	directives     string
 	protected      bool // process_health, load_shed, warm_up, and breakers
 	failing        bool // the third back end fails, and failures are retried
+	post           bool // requests are a POST of 1 KB
 }
 
-// variants begin with the yardstick.
+// yardstick is the name of the variant that v is compared with: plain Caddy with the same
+// requests.
+func (v variant) yardstick() string {
+	if v.post {
+		return "plain-post"
+	}
+	return variants[0].name
+}
+
+// variants begin with the yardstick of most.
 var variants = []variant{
 	{name: "plain", about: "plain Caddy, round_robin"},
 	{name: "linked", about: "weir's binary, plain Caddy's configuration", weir: true},
@@ -34,30 +44,38 @@ var variants = []variant{
 	// plain-failing.
 	{name: "plain-failing", about: "plain, one back end fails a third, retries", failing: true},
 	{name: "all-failing", about: "all three, one back end fails a third, retries", weir: true, trace: true, metrics: true, weighted: true, failing: true},
+	{name: "plain-post", about: "plain Caddy, a POST of 1 KB; contract compares with it", post: true},
+	{name: "contract", about: "openapi_contract, which validates that POST", weir: true, post: true, directives: "\topenapi_contract orders $CONTRACT\n"},
 }
 
-// chooseVariants returns the variants with the comma-separated names, and the
-// yardstick before them.
+// chooseVariants returns the variants with the comma-separated names, each yardstick
+// before what compares with it.
 func chooseVariants(names string) ([]variant, error) {
 	if names == "" {
 		return variants, nil
 	}
-	chosen := variants[:1:1]
+	var chosen []variant
 	for name := range strings.SplitSeq(names, ",") {
-		i := slices.IndexFunc(variants, func(v variant) bool { return v.name == name })
+		i := slices.IndexFunc(variants, named(name))
 		if i < 0 {
 			return nil, fmt.Errorf("unknown variant %q; known are\n%s", name, describeVariants())
 		}
-		if !slices.ContainsFunc(chosen, func(v variant) bool { return v.name == name }) {
-			chosen = append(chosen, variants[i])
+		for _, name := range []string{variants[i].yardstick(), name} {
+			if !slices.ContainsFunc(chosen, named(name)) {
+				chosen = append(chosen, variants[slices.IndexFunc(variants, named(name))])
+			}
 		}
 	}
 	return chosen, nil
 }
 
-// caddyfile is the variant's configuration. backends are three that are well and
-// one that is not.
-func (v variant) caddyfile(address, admin string, backends []string) string {
+func named(name string) func(variant) bool {
+	return func(v variant) bool { return v.name == name }
+}
+
+// caddyfile is the variant's configuration. contract is the document's file; backends are
+// three that are well and one that is not.
+func (v variant) caddyfile(address, admin, contract string, backends []string) string {
 	pool := backends[:3]
 	if v.failing {
 		pool = []string{backends[0], backends[1], backends[3]}
@@ -66,7 +84,7 @@ func (v variant) caddyfile(address, admin string, backends []string) string {
 	if v.weighted {
 		policy = "success_weighted"
 	}
-	directives, retries := v.directives, ""
+	directives, retries := strings.ReplaceAll(v.directives, "$CONTRACT", contract), ""
 	if v.trace {
 		directives += "\ttrace_context\n"
 	}

@@ -1,0 +1,130 @@
+package integration
+
+// contract_composed31_test.go is the part of the table of OpenAPI 3.1 about schemas made of others.
+
+var applicators31 = []keyword{
+	{"allOf", `{"allOf": [{"required": ["a"]}, {"properties": {"a": {"minimum": 1}}}]}`,
+		texts(`{"a": 1}`), texts(`required@/a {}`, `minimum@/a {"a": 0}`), ""},
+	{"anyOf", `{"anyOf": [{"type": "integer"}, {"minLength": 2}]}`,
+		texts(`1`, `"ab"`, `null`), texts(`any_of@ "a"`), ""},
+	{"oneOf", `{"oneOf": [{"multipleOf": 2}, {"multipleOf": 3}]}`,
+		texts(`2`, `3`), texts(`one_of@ 1`, `one_of@ 6`), ""},
+	{"not", `{"not": {"type": "string"}}`, texts(`1`, `null`), texts(`not@ "a"`), ""},
+	{"if, then, else", `{"if": {"properties": {"kind": {"const": "a"}}, "required": ["kind"]},
+		"then": {"required": ["x"]}, "else": {"required": ["y"]}}`,
+		texts(`{"kind": "a", "x": 1}`, `{"kind": "b", "y": 1}`, `{"y": 1}`),
+		texts(`required@/x {"kind": "a", "y": 1}`, `required@/y {"kind": "b"}`), ""},
+	{"then without if", `{"then": {"type": "integer"}, "else": {"type": "integer"}}`, texts(`"a"`), nil, ""},
+	{"a tower of them", `{"allOf": [{"anyOf": [{"oneOf": [{"not": {"type": "null"}}]}, {"const": null}]},
+		{"if": {"type": "array"}, "then": {"items": {"allOf": [{"type": "array"}, {"minItems": 1}]}}}]}`,
+		texts(`null`, `[]`, `[[1]]`), texts(`min_items@/1 [[1], []]`, `type@/0 [1]`), ""},
+	{"discriminator with a mapping", `{"oneOf": [{"$ref": "#/components/schemas/Cat"},
+		{"$ref": "#/components/schemas/Dog"}],
+		"discriminator": {"propertyName": "kind", "mapping": {"meow": "#/components/schemas/Cat", "woof": "Dog"}}}`,
+		texts(`{"kind": "meow", "lives": 9}`, `{"kind": "woof", "tail": true}`),
+		texts(
+			`maximum@/lives {"kind": "meow", "lives": 10}`, `required@/tail {"kind": "woof"}`,
+			`discriminator@/kind {"kind": "moo"}`, `required@/kind {}`,
+		), ""},
+	{"discriminator by names", `{"anyOf": [{"$ref": "#/components/schemas/Cat"},
+		{"$ref": "#/components/schemas/Dog"}], "discriminator": {"propertyName": "kind"}}`,
+		texts(`{"kind": "Cat"}`, `{"kind": "Dog", "tail": false}`),
+		texts(`required@/tail {"kind": "Dog"}`, `discriminator@/kind {"kind": "dog"}`), ""},
+}
+
+var references31 = []keyword{
+	{"$ref", `{"$ref": "#/components/schemas/Id"}`, texts(`1`), texts(`minimum@ 0`, `type@ "1"`), ""},
+	{"$ref in a chain", `{"type": "array", "items": {"$ref": "#/components/schemas/Alias1"}}`,
+		texts(`[1, 2]`), texts(`minimum@/1 [1, 0]`), ""},
+	{"$ref with siblings", `{"$ref": "#/components/schemas/Id", "maximum": 10}`,
+		texts(`10`), texts(`maximum@ 11`, `minimum@ 0`), ""},
+	{"$ref into a schema", `{"$ref": "#/components/schemas/Wrapper/properties/a~1b~0c%20%25d"}`,
+		texts(`1`), texts(`type@ "1"`), ""},
+	{"$ref into $defs", `{"$ref": "#/components/schemas/Wrapper/$defs/short"}`,
+		texts(`"abc"`), texts(`max_length@ "abcd"`), ""},
+	{"$ref within a schema with $id", `{"$ref": "#/components/schemas/Local"}`, texts(`true`), texts(`type@ 1`), ""},
+	{"$ref to an $id", `{"$ref": "https://example.com/local"}`, texts(`true`), texts(`type@ 1`), ""},
+	{"$anchor", `{"$ref": "#/components/schemas/Anchored"}`, texts(`true`), texts(`type@ 1`), ""},
+	{"a recursive schema", `{"$ref": "#/components/schemas/Tree"}`,
+		texts(
+			`{"value": 1}`,
+			`{"value": 1, "children": [{"value": 2, "children": [{"value": 3, "children": []}]}, {"value": 4}]}`,
+		),
+		texts(
+			`type@/children/0/children/1/value {"value": 1, "children": [{"value": 2, "children": [{"value": 3},
+		{"value": "4"}]}]}`,
+			`additional_properties@/children/0/x {"value": 1, "children": [{"value": 2, "x": 1}]}`,
+		), ""},
+	{"two recursive schemas", `{"$ref": "#/components/schemas/Even"}`,
+		texts(`{"n": 2, "odd": {"n": 3, "even": {"n": 4, "odd": {"n": 5}}}}`),
+		texts(
+			`not@/odd/n {"n": 2, "odd": {"n": 4}}`,
+			`multiple_of@/odd/even/n {"n": 2, "odd": {"n": 3, "even": {"n": 5}}}`,
+		), ""},
+	{"$dynamicRef", `{"$ref": "#/components/schemas/OpenTree"}`,
+		texts(`{"children": [{"data": 1}, {"daat": 1}]}`), texts(`type@/children/0 {"children": [1]}`), ""},
+	{"$dynamicRef extended", `{"$ref": "#/components/schemas/StrictTree"}`, texts(`{"children": [{"data": 1}]}`),
+		texts(`unevaluated@/daat {"daat": 1}`, `unevaluated@/children/0/daat {"children": [{"daat": 1}]}`), ""},
+}
+
+var unevaluated31 = []keyword{
+	{"unevaluatedProperties", `{"properties": {"a": true}, "unevaluatedProperties": false}`,
+		texts(`{"a": 1}`), texts(`unevaluated@/b {"a": 1, "b": 2}`), ""},
+	{"unevaluatedProperties with a schema", `{"properties": {"a": true},
+		"unevaluatedProperties": {"type": "integer"}}`,
+		texts(`{"a": "x", "b": 2}`), texts(`type@/b {"b": "2"}`), ""},
+	{"unevaluatedProperties across allOf", `{"allOf": [{"$ref": "#/components/schemas/Named"},
+		{"properties": {"age": {"type": "integer"}}}], "unevaluatedProperties": false}`,
+		texts(`{"name": "a", "age": 1}`),
+		texts(`unevaluated@/x {"name": "a", "x": 1}`, `required@/name {"age": 1}`), ""},
+	{"unevaluatedProperties across $ref", `{"$ref": "#/components/schemas/Named", "properties": {"age": true},
+		"unevaluatedProperties": false}`,
+		texts(`{"name": "a", "age": 1}`), texts(`unevaluated@/nmae {"name": "a", "nmae": "b"}`), ""},
+	{"unevaluatedProperties across anyOf", `{"anyOf": [{"properties": {"a": {"type": "integer"}},
+		"required": ["a"]}, {"properties": {"b": true}, "required": ["b"]}], "unevaluatedProperties": false}`,
+		texts(`{"a": 1}`, `{"b": 1}`, `{"a": 1, "b": 2}`), texts(`unevaluated@/a {"a": "x", "b": 1}`), ""},
+	{"unevaluatedProperties across if", `{"if": {"properties": {"k": {"const": 1}}, "required": ["k"]},
+		"then": {"properties": {"x": true}}, "else": {"properties": {"k": true, "y": true}},
+		"unevaluatedProperties": false}`,
+		texts(`{"k": 1, "x": 1}`, `{"k": 2, "y": 1}`),
+		texts(`unevaluated@/y {"k": 1, "y": 1}`, `unevaluated@/x {"k": 2, "x": 1}`), ""},
+	{"unevaluatedProperties across dependentSchemas", `{"properties": {"a": true},
+		"dependentSchemas": {"a": {"properties": {"b": true}}}, "unevaluatedProperties": false}`,
+		texts(`{"a": 1, "b": 2}`), texts(`unevaluated@/b {"b": 2}`), ""},
+	{"unevaluatedProperties and patterns", `{"allOf": [{"patternProperties": {"^x-": true}}],
+		"unevaluatedProperties": false}`,
+		texts(`{"x-a": 1}`), texts(`unevaluated@/y {"y": 1}`), ""},
+	{"unevaluatedProperties does not see cousins", `{"allOf": [{"properties": {"a": true}},
+		{"properties": {"b": true}, "unevaluatedProperties": false}]}`,
+		texts(`{"b": 1}`), texts(`unevaluated@/a {"a": 1}`), ""},
+	{"unevaluatedProperties, nested", `{"properties": {"in": {"allOf": [{"properties": {"a": true}}],
+		"unevaluatedProperties": false}}}`,
+		texts(`{"in": {"a": 1}, "out": 1}`), texts(`unevaluated@/in/b {"in": {"b": 1}}`), ""},
+	{"unevaluatedItems", `{"allOf": [{"prefixItems": [{"type": "integer"}]}], "unevaluatedItems": false}`,
+		texts(`[1]`, `[]`), texts(`unevaluated@/1 [1, 2]`), ""},
+	{"unevaluatedItems after contains", `{"contains": {"type": "string"}, "unevaluatedItems": {"type": "integer"}}`,
+		texts(`["a", 1]`), texts(`type@/1 ["a", null]`), ""},
+}
+
+var directions31 = []keyword{
+	{"readOnly in requests", readOnlyId,
+		texts(`{"name": "a"}`, `{"name": "a", "id": 1}`),
+		texts(`required@/name {"id": 1}`, `type@/id {"name": "a", "id": "1"}`), "requests"},
+	{"readOnly in answers", readOnlyId,
+		texts(`{"name": "a", "id": 1}`), texts(`required@/id {"name": "a"}`), "responses"},
+	{"readOnly from a sibling", readOnlySibling,
+		texts(`{"name": "a"}`), texts(`required@/name {"id": 1}`), "requests"},
+	{"writeOnly in requests", writeOnlyPassword,
+		texts(`{"password": "a"}`), texts(`required@/password {}`), "requests"},
+	{"writeOnly in answers", writeOnlyPassword,
+		texts(`{}`, `{"name": "a"}`), texts(`write_only@/password {"password": "a"}`), "responses"},
+}
+
+const (
+	readOnlyId = `{"type": "object", "required": ["id", "name"], "properties": {"id": {"type": "integer",
+		"readOnly": true}, "name": {"type": "string"}}}`
+	readOnlySibling = `{"allOf": [{"required": ["id", "name"]}, {"properties": {"id": {"type": "integer",
+		"readOnly": true}}}]}`
+	writeOnlyPassword = `{"type": "object", "required": ["password"],
+		"properties": {"password": {"type": "string", "writeOnly": true}}}`
+)
