@@ -104,8 +104,19 @@ func (a *Admin) answer(r *http.Request) (any, error) {
 	case r.Method == http.MethodGet || r.Method == http.MethodPost || r.Method == http.MethodPut:
 		return nil, livestate.ErrNotFound
 	default:
-		return nil, methodError("GET, POST")
+		return nil, methods(path)
 	}
+}
+
+// methods are those that are understood at a path.
+func methods(path []string) methodError {
+	if len(path) == 2 {
+		view, _ := shown(path)
+		if _, ok := view.(livestate.Replacer); ok {
+			return "GET, POST, PUT"
+		}
+	}
+	return "GET, POST"
 }
 
 // split returns the unescaped segments of a path below the prefix.
@@ -180,7 +191,7 @@ func replace(path []string, r *http.Request) (any, error) {
 	}
 	replacer, ok := view.(livestate.Replacer)
 	if !ok {
-		return nil, methodError("GET, POST")
+		return nil, methods(path)
 	}
 	document, err := read(r.Body, replacer.MaxDocument())
 	if err != nil {

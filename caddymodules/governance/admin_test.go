@@ -111,7 +111,9 @@ func TestAnswers(t *testing.T) {
 		{"PUT", "/governance/papers/p/q", "new", 404, "not found"},
 		{"PUT", "/governance/papers", "new", 404, "not found"},
 		{"PUT", "/governance/things/b", "new", 405, "GET, POST"},
-		{"DELETE", "/governance/things/b", "", 405, "GET, POST"},
+		{"DELETE", "/governance/things/b", "", 405, "here: GET, POST\""},
+		{"DELETE", "/governance/things/z", "", 405, "here: GET, POST\""},
+		{"DELETE", "/governance/papers/p", "", 405, "here: GET, POST, PUT\""},
 	} {
 		w := request(t, tc.method, tc.target, tc.body)
 		if w.Code != tc.status || !strings.Contains(w.Body.String(), tc.want) {
