@@ -3,9 +3,11 @@ package openapi
 // caddyfile.go holds the directive openapi_contract.
 
 import (
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/weirproxy/weir/internal/caddyarg"
 
@@ -14,12 +16,28 @@ import (
 )
 
 func init() {
-	httpcaddyfile.RegisterHandlerDirective("openapi_contract", parseCaddyfile)
+	httpcaddyfile.RegisterDirective("openapi_contract", parseCaddyfile)
 }
 
-func parseCaddyfile(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+// parseCaddyfile does what Caddy does for directives of handlers, except that an argument which stands alone is the
+// document, also if it begins with a slash, as the paths of files and matchers both do.
+func parseCaddyfile(helper httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
+	var matcher caddy.ModuleMap
+	helper.Next() // consume directive name
+	if helper.CountRemainingArgs() != 1 || !helper.NextArg() || !strings.HasPrefix(helper.Val(), "/") {
+		helper.Reset()
+		helper.Next()
+		var err error
+		if matcher, err = helper.ExtractMatcherSet(); err != nil {
+			return nil, err
+		}
+	}
+	helper.Reset()
 	h := new(Handler)
-	return h, h.UnmarshalCaddyfile(helper.Dispenser)
+	if err := h.UnmarshalCaddyfile(helper.Dispenser); err != nil {
+		return nil, err
+	}
+	return helper.NewRoute(matcher, h), nil
 }
 
 // UnmarshalCaddyfile sets up the handler from Caddyfile tokens. Syntax:
@@ -63,8 +81,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume directive name
 	switch args := d.RemainingArgs(); len(args) {
 	case 0:
-		return d.Err("a document is needed: openapi_contract [<name>] <file or URL>; " +
-			"a file whose path begins with / is taken for a matcher if it stands alone, so give a name, or a * before it")
+		return d.Err("a document is needed: openapi_contract [<name>] <file or URL>")
 	case 1:
 		h.Source = args[0]
 	case 2:
