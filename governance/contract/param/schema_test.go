@@ -145,6 +145,13 @@ func TestShapesOfSchemas(t *testing.T) {
 		{inQuery, null, "color=1", ""},
 		{inQuery, null, "color=null", "type"},
 		{inQuery, null, "color=", "type"},
+		{inQuery, `{"maxLength": 2}`, "color=red", "max_length"},
+		{inQuery, `{"pattern": "^r"}`, "color=red", ""},
+		{inQuery, `{"minimum": 5}`, "color=4", "minimum"},
+		{inQuery, `{"minimum": 5}`, "color=red", "type"},
+		{inQuery, `{"format": "int32"}`, "color=4000000000", "format"},
+		{inQuery, `{"maximum": 5, "minLength": 3}`, "color=red", ""},
+		{inQuery, `{"maximum": 5, "minLength": 3}`, "color=9", "min_length"},
 		{inQuery, `true`, "color=1", ""},
 		{inQuery, `false`, "color=1", "false_schema"},
 	})

@@ -90,7 +90,7 @@ func TestPatternsThatCannotBeUsed(t *testing.T) {
 		`\pL`:             `\p must be followed by the name of a property in braces`,
 		`\A\d+\z`:         `\A is no escape of ECMA-262; write ^ or $`,
 		`\a`:              `\a is no escape of ECMA-262`,
-		`\08`:             `\08 is an octal escape; write \x..`,
+		`\08`:             `\08 is an octal escape; write \x and two hexadecimal digits`,
 		`\x4`:             `\x must be followed by hexadecimal digits: \xHH, \uHHHH or \u{H...}`,
 		`\u{110000}`:      `\u must be followed by hexadecimal digits: \xHH, \uHHHH or \u{H...}`,
 		`[\uD800-\uDBFF]`: `\uD800 is half a character, which RE2 does not match; write \u{H...}`,

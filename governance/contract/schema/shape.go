@@ -70,9 +70,10 @@ func (c *Compiler) shapeOf(locations []string) *Shape {
 		shape.Types |= c.typesAt(location)
 		b.add(location)
 	}
+	if shape.Types == allTypes {
+		shape.Types = b.meant
+	}
 	switch {
-	case shape.Types == allTypes:
-		shape.Types = 0
 	case shape.Types&Number != 0:
 		shape.Types &^= Integer
 	}
@@ -93,7 +94,21 @@ type shapeBuilder struct {
 	additional, items []string
 	prefix            [][]string
 	closed, bounded   bool // additionalProperties or items are false somewhere
+	meant             Types
 }
+
+// meaning is what type a keyword speaks of. Where no type is given, a text is read as the types that its schema speaks
+// of: {maxLength: 3} would refuse no parameter if that could also be an array.
+var meaning = map[string]Types{
+	"minLength": String, "maxLength": String, "pattern": String,
+	"minimum": Number, "maximum": Number, "exclusiveMinimum": Number, "exclusiveMaximum": Number, "multipleOf": Number,
+	"items": Array, "prefixItems": Array, "minItems": Array, "maxItems": Array, "uniqueItems": Array, "contains": Array,
+	"properties": Object, "additionalProperties": Object, "patternProperties": Object, "propertyNames": Object,
+	"required": Object, "minProperties": Object, "maxProperties": Object,
+}
+
+// numberFormats are the formats that numbers have.
+var numberFormats = []string{"int32", "int64", "float", "double"}
 
 // add collects what the schema at a location, and those that it is made of, say of members and items.
 func (b *shapeBuilder) add(location string) {
@@ -108,6 +123,14 @@ func (b *shapeBuilder) add(location string) {
 	}
 	if _, isReference := schema["$ref"]; isReference && b.dialect == OpenAPI30 {
 		return
+	}
+	for keyword := range schema {
+		b.meant |= meaning[keyword]
+	}
+	if format, _ := schema["format"].(string); slices.Contains(numberFormats, format) {
+		b.meant |= Number
+	} else if format != "" {
+		b.meant |= String
 	}
 	if format, ok := schema["format"].(string); ok && !slices.Contains(b.formats, format) {
 		b.formats = append(b.formats, format)

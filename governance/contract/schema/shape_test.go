@@ -83,7 +83,10 @@ func TestShape(t *testing.T) {
 			"B": {"type": "array", "items": {"$ref": "#/components/schemas/A"}}}`, both, 2, "{object x:{array|object x:... *:... []:...} *:{}}"},
 		{`{"A": {"$ref": "#/components/schemas/A"}}`, both, 2, "{}"},
 		{`{"A": {"$ref": "#/nowhere"}}`, both, 2, "{}"},
-		{`{"A": {"type": 1, "properties": [], "allOf": 3}}`, both, 2, "{}"},
+		{`{"A": {"type": 1, "properties": [], "allOf": 3}}`, both, 2, "{object *:{}}"},
+		{`{"A": {"maxLength": 3}}`, both, 2, "{string}"},
+		{`{"A": {"format": "int32"}}`, both, 2, "{number(int32)}"},
+		{`{"A": {"maximum": 3, "pattern": "a"}}`, both, 2, "{number|string}"},
 		{`{"A": true}`, only31, 2, "{}"},
 	}
 	for _, test := range tests {
