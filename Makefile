@@ -21,7 +21,10 @@ BUILD := CGO_ENABLED=0 go build -buildvcs=$(VCS) -ldflags "-w -s" -trimpath -tag
 XCADDY_ENV ?= GOPROXY=file://$(shell go env GOMODCACHE)/cache/download GOSUMDB=off
 
 # Modules of their own, so that users of weir don't inherit what they need.
-MODULES := tools tools/riverbench outboxworker/outbox/gormoutbox
+MODULES := tools tools/riverbench tools/contractdiff outboxworker/outbox/gormoutbox
+
+# Packages whose fuzz targets make soak runs.
+FUZZED := $(addprefix governance/contract/,strictjson schema route param body) governance/contract
 
 # Packages that have benchmarks.
 BENCHED = $(shell grep -rl --include='*_test.go' '^func Benchmark' . | xargs -r -n1 dirname | sort -u)
@@ -49,9 +52,18 @@ test: ## run every test once, with the race detector
 	for module in $(MODULES); do go -C $$module test -shuffle=on ./... || exit 1; done
 
 .PHONY: soak
-soak: ## run the long tests at their full counts (up to an hour)
+soak: ## run the long tests at their full counts (up to two hours)
 	WEIR_SOAK=1 go test -race=false -run Soak -timeout 60m -v ./integration
 	WEIR_SOAK=1 go test -race=false -run Soak -timeout 60m -v ./integration/outbox
+	WEIR_SOAK=1 go -C tools/contractdiff test -run Soak -timeout 60m -v .
+	go -C tools/contractdiff test -run '^$$' -fuzz FuzzAgainstFilter -fuzztime 300000x -fuzzminimizetime 20x .
+	@# what reads foreign bytes in the contract: a million executions each
+	for package in $(FUZZED); do \
+		for target in $$(go test -list '^Fuzz' ./$$package | grep '^Fuzz'); do \
+			echo "$$package $$target"; \
+			go test -run '^$$' -fuzz "^$$target$$" -fuzztime 1000000x -fuzzminimizetime 20x ./$$package || exit 1; \
+		done; \
+	done
 
 .PHONY: bench
 bench: build ## run the benchmarks, compare the gateway with plain Caddy and the outbox with River
