@@ -162,6 +162,9 @@ func (s *Server) Address() net.Addr {
 // done, then breaks them off.
 func (s *Server) Shutdown(ctx context.Context) error {
 	err := s.http.Shutdown(ctx)
+	if errors.Is(err, net.ErrClosed) {
+		err = nil // of a listener that was replaced just now, which the server has not noticed
+	}
 	if err != nil {
 		_ = s.http.Close()
 		err = fmt.Errorf("ending the server of metrics and health: %w", err)
