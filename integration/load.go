@@ -38,6 +38,9 @@ type Sample struct {
 type Result struct {
 	Samples []Sample
 	Took    time.Duration
+	// UnderWay is how many requests of an open loop were under way at once at the most: few, unless they stall, or the
+	// machine stopped for a moment.
+	UnderWay int
 }
 
 // Requests is how many requests were made.
@@ -201,6 +204,7 @@ func Open(ctx context.Context, target string, n int, rate float64, count int) *R
 	samples := make(chan Sample, count)
 	open := make(chan struct{}, mostOpen)
 	start := time.Now()
+	underWay := 0
 	var requests sync.WaitGroup
 	for i := range count {
 		due := start.Add(time.Duration(float64(i) / rate * float64(time.Second)))
@@ -212,6 +216,7 @@ func Open(ctx context.Context, target string, n int, rate float64, count int) *R
 			break
 		}
 		open <- struct{}{}
+		underWay = max(underWay, len(open))
 		requests.Go(func() {
 			// What is under way when the load ends is let end: it is not a failure.
 			samples <- request(context.WithoutCancel(ctx), client, target, start, due)
@@ -219,7 +224,9 @@ func Open(ctx context.Context, target string, n int, rate float64, count int) *R
 		})
 	}
 	requests.Wait()
-	return collect(samples, start)
+	r := collect(samples, start)
+	r.UnderWay = underWay
+	return r
 }
 
 func collect(samples chan Sample, start time.Time) *Result {
