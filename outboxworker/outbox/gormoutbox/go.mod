@@ -1,6 +1,6 @@
 module github.com/weirproxy/weir/outboxworker/outbox/gormoutbox
 
-go 1.26.0
+go 1.26.7
 
 require (
 	github.com/jackc/pgx/v5 v5.11.0
