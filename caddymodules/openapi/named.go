@@ -18,6 +18,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/weirproxy/weir/internal/inforce"
+	"github.com/weirproxy/weir/internal/spelling"
 	"github.com/weirproxy/weir/internal/statestore"
 )
 
@@ -95,7 +96,7 @@ func near(name string, known []string) []string {
 	var candidates []candidate
 	for _, k := range known {
 		// half of a name that is different is another name
-		if n := edits(strings.ToLower(name), strings.ToLower(k)); n <= max(len(name), len(k))/2 {
+		if n := spelling.Distance(strings.ToLower(name), strings.ToLower(k)); n <= max(len(name), len(k))/2 {
 			candidates = append(candidates, candidate{k, n})
 		}
 	}
@@ -105,26 +106,4 @@ func near(name string, known []string) []string {
 		names = append(names, c.name)
 	}
 	return names
-}
-
-// edits is the Levenshtein distance of two texts in bytes: the least number of bytes to insert, to remove and to
-// replace that turns one into the other (V. Levenshtein, 1966).
-func edits(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replaced := diagonal
-			if a[i] != b[j] {
-				replaced++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replaced, row[j+1]+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+
+	"github.com/weirproxy/weir/internal/spelling"
 )
 
 // keysOf returns the keys of a struct, in the order of its fields.
@@ -41,7 +43,7 @@ func join(around, key string) string {
 func suggestion(unknown string, known []string) string {
 	best, least := "", 3
 	for _, key := range known {
-		if d := distance(strings.ToLower(unknown), key); d < least {
+		if d := spelling.Distance(strings.ToLower(unknown), key); d < least {
 			best, least = key, d
 		}
 	}
@@ -52,26 +54,4 @@ func suggestion(unknown string, known []string) string {
 		return "here may stand " + strings.Join(known, ", ")
 	}
 	return fmt.Sprintf("did you mean %s?", best)
-}
-
-// distance is the Levenshtein distance between two words: how many letters must be
-// put in, taken out or changed to make one of the other.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			changed := diagonal
-			if a[i] != b[j] {
-				changed++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(changed, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"iter"
 	"strings"
+
+	"github.com/weirproxy/weir/internal/spelling"
 )
 
 // words.go says things for people.
@@ -52,7 +54,10 @@ func article(name string) string {
 func near(name string, known iter.Seq[string]) string {
 	best, closest := "", 1+min(2, len(name)/3)
 	for candidate := range known {
-		d := distance(strings.ToLower(name), strings.ToLower(candidate), closest+1)
+		if d := len(name) - len(candidate); max(d, -d) > closest {
+			continue // without a look: texts may be long
+		}
+		d := spelling.Distance(strings.ToLower(name), strings.ToLower(candidate))
 		if d < closest || d == closest && best != "" && candidate < best {
 			best, closest = candidate, d
 		}
@@ -61,29 +66,4 @@ func near(name string, known iter.Seq[string]) string {
 		return ""
 	}
 	return fmt.Sprintf("; do you mean %q?", best)
-}
-
-// distance is how many letters must be added, removed or replaced to make b of a (Levenshtein 1965); limit if it is
-// that or more.
-func distance(a, b string, limit int) int {
-	if d := len(a) - len(b); max(d, -d) >= limit {
-		return limit
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replaced := diagonal
-			if a[i] != b[j] {
-				replaced++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replaced, row[j]+1, diagonal+1)
-		}
-	}
-	return min(row[len(b)], limit)
 }
