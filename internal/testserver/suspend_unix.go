@@ -1,0 +1,10 @@
+//go:build unix && !aix && !solaris
+
+package testserver
+
+// suspend_unix.go has the signals that other systems lack.
+
+import "syscall"
+
+// suspend stops a process, resume continues it.
+const suspend, resume = syscall.SIGSTOP, syscall.SIGCONT
