@@ -48,8 +48,8 @@ type Watcher struct {
 }
 
 // Watch begins to ask the source, and goes on in the background until ctx is done. It
-// does not wait for an answer: with a cache file there may be a Snapshot at once, else
-// there is one when Ready is closed. It fails if settings make no sense.
+// does not wait for an answer: with an initial set or a cache file there may be a Snapshot
+// at once, else there is one when Ready is closed. It fails if settings make no sense.
 func Watch(ctx context.Context, source Source, settings Settings) (*Watcher, error) {
 	if source == nil {
 		return nil, errors.New("discovery: there is no source")
@@ -57,7 +57,7 @@ func Watch(ctx context.Context, source Source, settings Settings) (*Watcher, err
 	if err := settings.Validate(); err != nil {
 		return nil, err
 	}
-	settings = settings.withDefaults()
+	settings = settings.WithDefaults()
 	now := time.Now()
 	w := &Watcher{
 		source:   source,
@@ -76,7 +76,7 @@ func Watch(ctx context.Context, source Source, settings Settings) (*Watcher, err
 }
 
 // Snapshot returns the set to use now; it is one atomic load. It is nil until the first
-// answer, unless the cache has a set, and never again. The same pointer is returned
+// answer, unless there is one to begin with, and never again. The same pointer is returned
 // until the set changes.
 func (w *Watcher) Snapshot() *Set { return w.set.Load() }
 

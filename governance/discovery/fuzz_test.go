@@ -24,7 +24,7 @@ func fuzzed(t *testing.T, source func(*api.Client) (Source, error), instead func
 		t.Fatal(err)
 	}
 	allowed := netip.MustParsePrefix("10.0.0.0/8")
-	settings := Settings{Allow: []netip.Prefix{allowed}}.withDefaults()
+	settings := Settings{Allow: []netip.Prefix{allowed}}.WithDefaults()
 	w := &Watcher{source: from, settings: settings, log: settings.Logger, ready: make(chan struct{}), guard: guard{settings: settings}}
 	answer, err := w.ask(t.Context(), 0)
 	if err != nil {

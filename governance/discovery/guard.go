@@ -17,7 +17,7 @@ type guard struct {
 	settings   Settings
 	members    []lease.Instance     // sorted by id: those of the latest answer, and the held
 	held       map[string]time.Time // ids in members that are not in the answer, and since when
-	remembered bool                 // members are of the cache file
+	remembered bool                 // members are of a set to begin with
 	windowEnds time.Time            // until when budget is what may still be removed
 	budget     int
 	emptySince time.Time // not zero while an empty answer is not believed

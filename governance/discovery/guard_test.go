@@ -15,7 +15,7 @@ import (
 func TestGuardKeepsItsPromises(t *testing.T) {
 	for seed := range uint64(100) {
 		random := rand.New(rand.NewPCG(seed, 1))
-		settings := Settings{MaxRemoval: []float64{0.1, 0.5, 1}[random.IntN(3)]}.withDefaults()
+		settings := Settings{MaxRemoval: []float64{0.1, 0.5, 1}[random.IntN(3)]}.WithDefaults()
 		g := guard{settings: settings}
 		now := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
 		var windowEnds time.Time

@@ -5,23 +5,37 @@ package discovery
 import (
 	"log/slog"
 	"time"
+
+	"github.com/weirproxy/weir/governance/lease"
 )
 
-// recall begins with the set of the cache file.
+// recall begins with the initial set, or else with that of the cache file.
 func (w *Watcher) recall(now time.Time) {
-	instances, confirmed, err := w.cache.read(now)
 	status := w.status
-	if err != nil {
-		status.CacheError = err.Error()
-	} else if h := w.settings.sift(instances, &status); len(h.listed) > 0 {
-		w.guard.members, w.guard.remembered = h.listed, true
-		set := &Set{Instances: w.settings.choose(&w.guard), At: confirmed}
-		status.Instances, status.FromCache = len(set.Instances), true
-		w.publish(set)
-		w.log.Info("instances are those of the cache file until there is an answer",
-			slog.Int("instances", len(set.Instances)), slog.Time("confirmed", confirmed))
+	if set := w.settings.Initial; set == nil || !w.begin(set.Instances, set.Index, set.At, &status) {
+		instances, confirmed, err := w.cache.read(now)
+		if err != nil {
+			status.CacheError = err.Error()
+		} else if w.begin(instances, 0, confirmed, &status) {
+			status.FromCache = true
+			w.log.Info("instances are those of the cache file until there is an answer",
+				slog.Int("instances", status.Instances), slog.Time("confirmed", confirmed))
+		}
 	}
 	w.change(status)
+}
+
+// begin makes a set of instances that were told in the past, if the settings leave any.
+func (w *Watcher) begin(instances []lease.Instance, index uint64, at time.Time, status *Status) bool {
+	h := w.settings.sift(instances, status)
+	if len(h.listed) == 0 {
+		return false
+	}
+	w.guard.members, w.guard.remembered = h.listed, true
+	set := &Set{Instances: w.settings.choose(&w.guard), Index: index, At: at}
+	status.Instances = len(set.Instances)
+	w.publish(set)
+	return true
 }
 
 // fail notes that a question was not answered. The set stays.

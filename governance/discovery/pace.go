@@ -12,7 +12,7 @@ const (
 	perToken  = time.Second
 	mostRest  = 15 * time.Second
 	leastBack = 500 * time.Millisecond
-	mostBack  = 30 * time.Second
+	mostBack  = 5 * time.Second // after which new instances may wait to be used, once Consul is back
 )
 
 // pace keeps the rules for blocking queries, of which each prevents a busy loop or a
@@ -50,7 +50,7 @@ func (p *pace) answered(index uint64, took, wait time.Duration) (changed bool) {
 }
 
 // failed notes that there was no answer and returns how long to leave Consul alone:
-// 0.5 s, doubling to 30 s, of which up to a half is taken off by chance so that many
+// 0.5 s, doubling to 5 s, of which up to a half is taken off by chance so that many
 // gateways do not come back at the same time.
 func (p *pace) failed() time.Duration {
 	// Consul may come back as another, whose index is lower: ask what there is

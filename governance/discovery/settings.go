@@ -38,9 +38,13 @@ type Settings struct {
 	// CacheMaxAge is how long ago the source may have told the set in the file for it
 	// still to be used at start, at least 1 min. Default: 24 h.
 	CacheMaxAge time.Duration
+	// Initial, if not nil, is a set to begin with instead of the one in the cache file,
+	// such as that of a Watcher with other settings, which it is checked against again. It
+	// is a stopgap in the same way. Default: none.
+	Initial *Set
 	// Wait is how long the source may hold back an answer while nothing changes: 1 s
-	// to 10 min, Consul's limit. A connection that died unnoticed is noticed after it.
-	// Default: 5 min.
+	// to 10 min, Consul's limit. A connection that died unnoticed, or a Consul that lost
+	// its data between two questions, is noticed after it. Default: 1 min.
 	Wait time.Duration
 	// Debounce is the least time between an answer and the next question, so that
 	// changes at about the same time are heard of in one answer; at most 10 s. More
@@ -50,7 +54,9 @@ type Settings struct {
 	Logger *slog.Logger
 }
 
-func (s Settings) withDefaults() Settings {
+// WithDefaults returns the settings with all defaults filled in: those of two Watchers
+// that do the same are the same then.
+func (s Settings) WithDefaults() Settings {
 	for _, d := range []struct {
 		field *time.Duration
 		value time.Duration
@@ -58,7 +64,7 @@ func (s Settings) withDefaults() Settings {
 		{&s.EmptyAfter, 30 * time.Second},
 		{&s.RemovalInterval, 10 * time.Second},
 		{&s.CacheMaxAge, 24 * time.Hour},
-		{&s.Wait, 5 * time.Minute},
+		{&s.Wait, time.Minute},
 		{&s.Debounce, 200 * time.Millisecond},
 	} {
 		if *d.field == 0 {
@@ -76,7 +82,7 @@ func (s Settings) withDefaults() Settings {
 
 // Validate returns an error that names the first setting that makes no sense.
 func (s Settings) Validate() error {
-	d := s.withDefaults()
+	d := s.WithDefaults()
 	for _, bound := range []struct {
 		name               string
 		value, least, most time.Duration

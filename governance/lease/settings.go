@@ -9,8 +9,13 @@ import (
 	"time"
 )
 
-// DefaultPrefix is where the keys of services are unless Settings say otherwise.
-const DefaultPrefix = "weir/services"
+// What Settings are unless they say otherwise: where the keys of services are, the TTL of
+// sessions, and how long an instance is marked as draining.
+const (
+	DefaultPrefix = "weir/services"
+	DefaultTTL    = leastTTL
+	DefaultDrain  = 5 * time.Second
+)
 
 const (
 	leastTTL  = 10 * time.Second // Consul takes no less
@@ -71,10 +76,10 @@ func (s Settings) withDefaults() Settings {
 		s.Prefix = DefaultPrefix
 	}
 	if s.TTL == 0 {
-		s.TTL = leastTTL
+		s.TTL = DefaultTTL
 	}
 	if s.Drain == 0 {
-		s.Drain = 5 * time.Second
+		s.Drain = DefaultDrain
 	}
 	if s.UpdateEvery == 0 {
 		s.UpdateEvery = 5 * time.Second
