@@ -8,6 +8,8 @@
 //	openapi     openapi_contract               requests and answers held to an OpenAPI document
 //	breaker     breaker                        circuit breakers of routes, with fallbacks
 //	balance     lb_policy success_weighted     balancing by success, breakers of upstreams, the outcome tap
+//	consul      dynamic consul_kv,             upstreams that follow leases or Consul's catalogue;
+//	            dynamic consul_service         registration (governance.consul); the command service-lease
 //	governance  governance                     global options; live state to read and command (admin.api.governance)
 package caddymodules
 
@@ -15,6 +17,7 @@ import (
 	// blank imports register the modules
 	_ "github.com/weirproxy/weir/caddymodules/balance"
 	_ "github.com/weirproxy/weir/caddymodules/breaker"
+	_ "github.com/weirproxy/weir/caddymodules/consul"
 	_ "github.com/weirproxy/weir/caddymodules/governance"
 	_ "github.com/weirproxy/weir/caddymodules/health"
 	_ "github.com/weirproxy/weir/caddymodules/metrics"

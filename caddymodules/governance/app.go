@@ -3,6 +3,7 @@ package governance
 // app.go is the app governance, which holds what concerns the whole process.
 
 import (
+	"encoding/json"
 	"fmt"
 
 	"github.com/caddyserver/certmagic"
@@ -25,7 +26,12 @@ type App struct {
 	// ProcessHealth sets how the health of the process is judged, and makes that
 	// visible in metrics and in the admin API even if no handler asks for it.
 	ProcessHealth *ProcessHealth `json:"process_health,omitempty"`
+	// Consul is the module governance.consul: how Consul is reached, and what is
+	// registered with it. Default: as the environment says, and nothing.
+	Consul json.RawMessage `json:"consul,omitempty"`
 
+	consul   any // the module; nil until somebody wants it
+	ctx      caddy.Context
 	logger   *zap.Logger
 	storage  certmagic.Storage
 	registry any // what all modules of this configuration have in common
@@ -45,7 +51,7 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 // Provision checks the settings. They apply from Start on: a configuration that fails
 // to load must not have changed the one that runs.
 func (a *App) Provision(ctx caddy.Context) error {
-	a.logger = ctx.Logger()
+	a.ctx, a.logger = ctx, ctx.Logger()
 	a.storage = ctx.Storage()
 	registry := ctx.GetMetricsRegistry()
 	a.registry = registry
@@ -58,7 +64,12 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("process_health: %w", err)
 	}
 	if a.ProcessHealth != nil {
-		_, err := a.HealthMonitor()
+		if _, err := a.HealthMonitor(); err != nil {
+			return err
+		}
+	}
+	if a.Consul != nil {
+		_, err := a.ConsulModule()
 		return err
 	}
 	return nil
@@ -83,12 +94,17 @@ func (a *App) HealthMonitor() (*processhealth.Monitor, error) {
 	return &a.live.Monitor, nil
 }
 
-// Start begins to sample, with this configuration's settings.
+// Start begins to sample, with this configuration's settings, and to register.
 func (a *App) Start() error {
-	if a.live == nil {
-		return nil
+	if a.live != nil {
+		if err := a.live.begin(a); err != nil {
+			return err
+		}
 	}
-	return a.live.begin(a)
+	if consul, ok := a.consul.(interface{ Start() error }); ok {
+		return consul.Start()
+	}
+	return nil
 }
 
 // Stop does nothing: other apps may still be at work when it is called. Cleanup is

@@ -37,7 +37,15 @@ func init() {
 //				failures  <number>
 //			}
 //		}
+//		consul [<address>] {
+//			...
+//		}
+//		register <service> <host:port> {
+//			...
+//		}
 //	}
+//
+// The last two are read by the module governance.consul.
 func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 	d.Next() // consume the option's name
 	if existing != nil {
@@ -47,17 +55,30 @@ func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 		return nil, d.Errf("governance takes a block and no value, got %q", d.Val())
 	}
 	app, seen := new(App), make(map[string]bool)
+	var consul consulOptions
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		if err := caddyarg.Once(d, seen); err != nil {
+		if d.Val() != "register" { // which may be given for several services
+			if err := caddyarg.Once(d, seen); err != nil {
+				return nil, err
+			}
+		}
+		var err error
+		switch d.Val() {
+		case "process_health":
+			app.ProcessHealth = new(ProcessHealth)
+			err = app.ProcessHealth.unmarshal(d)
+		case "consul", "register":
+			err = consul.unmarshal(d)
+		default:
+			err = caddyarg.Unknown(d, "process_health", "consul", "register")
+		}
+		if err != nil {
 			return nil, err
 		}
-		if d.Val() != "process_health" {
-			return nil, caddyarg.Unknown(d, "process_health")
-		}
-		app.ProcessHealth = new(ProcessHealth)
-		if err := app.ProcessHealth.unmarshal(d); err != nil {
-			return nil, err
-		}
+	}
+	var err error
+	if app.Consul, err = consul.encode(); err != nil {
+		return nil, err
 	}
 	return httpcaddyfile.App{Name: "governance", Value: caddyconfig.JSON(app, nil)}, nil
 }
