@@ -123,6 +123,26 @@ func (g *Gateway) Stop() {
 	g.exited = nil
 }
 
+// Kill ends the process with SIGKILL, as a crash does.
+func (g *Gateway) Kill() {
+	if g.exited == nil {
+		return
+	}
+	_ = g.cmd.Process.Kill()
+	<-g.exited
+	g.exited = nil
+}
+
+// Log returns all that the process logged, in all its runs.
+func (g *Gateway) Log() string {
+	g.t.Helper()
+	log, err := os.ReadFile(g.log)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return string(log)
+}
+
 // LogTail returns the end of what the process logged, without the lines that every
 // reload and every request to the admin API write.
 func (g *Gateway) LogTail() string {

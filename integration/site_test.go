@@ -30,6 +30,10 @@ type site struct {
 	Transport []string
 	// Lines are further lines of the site.
 	Lines []string
+	// Global are further lines of the global options.
+	Global []string
+	// Dynamic is the proxy's source of upstreams, with its block; empty for none.
+	Dynamic string
 }
 
 // newSite returns a site on free addresses, with the pool and the route "shop".
@@ -56,7 +60,11 @@ const retries = `
 func (s *site) Caddyfile() string {
 	var b strings.Builder
 	host, port, _ := strings.Cut(s.Address, ":")
-	fmt.Fprintf(&b, "{\n\tadmin %s\n\tauto_https off\n\tpersist_config off\n}\n\nhttp://:%s {\n\tbind %s\n", s.Admin, port, host)
+	fmt.Fprintf(&b, "{\n\tadmin %s\n\tauto_https off\n\tpersist_config off\n", s.Admin)
+	for _, line := range s.Global {
+		fmt.Fprintf(&b, "\t%s\n", line)
+	}
+	fmt.Fprintf(&b, "}\n\nhttp://:%s {\n\tbind %s\n", port, host)
 	if !s.Plain {
 		b.WriteString("\ttrace_context {\n\t\tresponse_header X-Trace-Id\n\t}\n")
 		if s.Route != "" {
@@ -68,6 +76,9 @@ func (s *site) Caddyfile() string {
 		fmt.Fprintf(&b, "\t%s\n", line)
 	}
 	fmt.Fprintf(&b, "\treverse_proxy %s {\n", strings.Join(s.Backends, " "))
+	if s.Dynamic != "" {
+		fmt.Fprintf(&b, "\t\tdynamic %s\n", s.Dynamic)
+	}
 	if s.Plain {
 		b.WriteString("\t\tlb_policy round_robin\n")
 	} else {

@@ -105,8 +105,8 @@ func (g *guard) doubt(all []missed, now time.Time) []missed {
 
 // spend returns how many of those missing may be removed now.
 func (g *guard) spend(missing int, now time.Time) int {
-	if missing == 0 {
-		return 0
+	if missing == 0 || g.settings.MaxRemoval == 1 {
+		return missing // also more than there were when the interval began: some may have come back
 	}
 	if !now.Before(g.windowEnds) {
 		g.windowEnds = now.Add(g.settings.RemovalInterval)

@@ -24,7 +24,8 @@ type Settings struct {
 	// instances until that is believed; at most 24 h. Default: 30 s.
 	EmptyAfter time.Duration
 	// MaxRemoval is the largest part of the set that is removed in RemovalInterval, in
-	// (0,1]; one instance always may. Those beyond it stay in the set until then.
+	// (0,1]; one instance always may. Those beyond it stay in the set until then. With 1
+	// none does.
 	// Instances that drain, or that are still told of with another stage or version,
 	// go at once and are not counted. Default: 0.5.
 	MaxRemoval float64
