@@ -1,0 +1,131 @@
+package integration
+
+// consul_removal_test.go has instances vanish from Consul that are there and answer.
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/consul/api"
+
+	"github.com/weirproxy/weir/governance/lease"
+	"github.com/weirproxy/weir/internal/testserver"
+)
+
+const (
+	removalInterval = 4 * time.Second
+	removalEmpty    = 5 * time.Second
+)
+
+// leasedBackend is a back end that is registered by a session that nobody renews.
+type leasedBackend struct {
+	*Backend
+	session string
+}
+
+func newLeasedBackend(t *testing.T, client *api.Client, name string) *leasedBackend {
+	t.Helper()
+	m := &leasedBackend{Backend: NewBackend(t, name)}
+	var err error
+	m.session, _, err = client.Session().CreateNoChecks(&api.SessionEntry{Behavior: api.SessionBehaviorDelete, LockDelay: time.Millisecond}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var port int
+	if _, err := fmt.Sscanf(m.Address, "127.0.0.1:%d", &port); err != nil {
+		t.Fatal(err)
+	}
+	value, err := json.Marshal(lease.Instance{ID: name, Address: "127.0.0.1", Port: port, Weight: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok, _, err := client.KV().Acquire(&api.KVPair{Key: webKeys + name, Value: value, Session: m.session}, nil); !ok || err != nil {
+		t.Fatalf("registering %s: %t, %v", name, ok, err)
+	}
+	return m
+}
+
+// sizes notes how many instances the gateway uses until there are only so many, with when
+// that changed.
+func (f *follower) sizes(t *testing.T, until int, within time.Duration) (sizes []int, at []time.Duration) {
+	t.Helper()
+	began := time.Now()
+	last := -1
+	if !Eventually(within, func() bool {
+		v, err := f.followed()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(v.used()); n != last {
+			last = n
+			sizes, at = append(sizes, n), append(at, time.Since(began))
+		}
+		return last == until
+	}) {
+		t.Fatalf("after %v the gateway uses %v instances, at %v", within, sizes, at)
+	}
+	t.Logf("the gateway uses %v instances, at %v", sizes, at)
+	return sizes, at
+}
+
+// withoutEnd is the load without its end, by which there was nobody to answer any more.
+func withoutEnd(load *Result, end time.Duration) *Result {
+	r := &Result{Took: load.Took - end}
+	for _, s := range load.Samples {
+		if s.At < r.Took {
+			r.Samples = append(r.Samples, s)
+		}
+	}
+	return r
+}
+
+// Half of ten go at once, and then all that are left.
+func TestConsulMassRemoval(t *testing.T) {
+	t.Parallel()
+	server := testserver.Consul(t)
+	consul := server.Client()
+	var members []*leasedBackend
+	var addresses []string
+	for i := range 10 {
+		m := newLeasedBackend(t, consul, fmt.Sprint("m", i))
+		members, addresses = append(members, m), append(addresses, m.Address)
+	}
+	g := gatewayFor(t, server, "max_removal 30% "+removalInterval.String(), "empty_after "+removalEmpty.String())
+	g.awaitUse(t, consulPatience, addresses...)
+	stop := sustain(t, g.site.URL(), estateRate)
+
+	for _, m := range members[:5] {
+		endSessions(t, consul, m.session)
+	}
+	sizes, at := g.sizes(t, 5, 3*removalInterval)
+	// three of ten, and with the next interval, which begins when the gateway hears of the
+	// first, the other two
+	for i, n := range sizes {
+		if n < 7 && at[i] < removalInterval-time.Second {
+			t.Errorf("%d instances are left %v after half of ten went, want seven", n, at[i])
+		}
+	}
+
+	for _, m := range members[5:] {
+		endSessions(t, consul, m.session)
+	}
+	sizes, at = g.sizes(t, 0, removalEmpty+removalInterval)
+	// one may go before the gateway hears that all do
+	for i, n := range sizes {
+		if n < 4 && at[i] < removalEmpty {
+			t.Errorf("%d instances are left %v after all went, which is less than empty_after", n, at[i])
+		}
+	}
+	wantNoFailure(t, "until there is nobody", withoutEnd(stop(), 500*time.Millisecond)) // it takes a moment to see that
+	f, err := g.followed()
+	if err != nil || f.EmptyBelieved != 1 || f.Used != 0 {
+		t.Errorf("in the end: %+v, %v", f.Status, err)
+	}
+	a := ask(t, NewClient(1), g.site.URL(), nil)
+	if a.Status != http.StatusServiceUnavailable || a.MediaType() != "application/problem+json" {
+		t.Errorf("in the end the answer is %d %s", a.Status, a.Body)
+	}
+}
