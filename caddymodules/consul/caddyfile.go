@@ -3,7 +3,6 @@ package consul
 // caddyfile.go reads the options consul and register of the global option governance.
 
 import (
-	"slices"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -46,8 +45,10 @@ func (c *Consul) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		if err := r.unmarshal(d); err != nil {
 			return err
 		}
-		if slices.ContainsFunc(c.Registrations, func(other Registration) bool { return other.name() == r.name() }) {
-			return d.Errf("register %s %s is given twice", r.Service, r.Address)
+		for _, other := range c.Registrations {
+			if err := r.clash(other); err != nil {
+				return d.Errf("register %s %s: %w", r.Service, r.Address, err)
+			}
 		}
 		c.Registrations = append(c.Registrations, r)
 		return nil

@@ -5,10 +5,8 @@ package consul
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 
 	"github.com/hashicorp/consul/api"
@@ -75,8 +73,10 @@ func (c *Consul) register(ctx caddy.Context, registration Registration, registry
 	if err := registration.Validate(); err != nil {
 		return err
 	}
-	if slices.ContainsFunc(c.registrars, func(r *registrar) bool { return r.name() == registration.name() }) {
-		return errors.New("it is given twice")
+	for _, other := range c.registrars {
+		if err := registration.clash(other.Registration); err != nil {
+			return err
+		}
 	}
 	instance, err := registration.instance()
 	if err != nil {

@@ -62,6 +62,27 @@ func (a *askerApp) Provision(ctx caddy.Context) error {
 func (*askerApp) Start() error { return nil }
 func (*askerApp) Stop() error  { return nil }
 
+// One id is for one instance of a service, and for one of another service or prefix.
+func TestClash(t *testing.T) {
+	one := Registration{Service: "a", Address: "a:1", ID: "i"}
+	for want, others := range map[bool][]Registration{
+		true: {{Service: "a", Address: "a:1"}, {Service: "a", Address: "a:2", ID: "i"}, {Service: "a", Address: "a:2", ID: "i", Prefix: "weir/services"}},
+		false: {
+			{Service: "a", Address: "a:2"}, {Service: "a", Address: "a:2", ID: "j"}, {Service: "b", Address: "a:1", ID: "i"},
+			{Service: "a", Address: "a:2", ID: "i", Prefix: "other"},
+		},
+	} {
+		for _, other := range others {
+			if err := one.clash(other); (err != nil) != want {
+				t.Errorf("with %+v: %v", other, err)
+			}
+		}
+	}
+	if err := (&Registration{Service: "a", Address: "a:1"}).clash(Registration{Service: "a", Address: "a:2"}); err != nil {
+		t.Errorf("without an id: %v", err)
+	}
+}
+
 // JSON says what is wrong, too.
 func TestBadJSON(t *testing.T) {
 	cleanEnvironment(t)
@@ -71,7 +92,8 @@ func TestBadJSON(t *testing.T) {
 		`{"registrations":[{"service":"a"}]}`:                         "address is missing",
 		`{"registrations":[null]}`:                                    "service is missing",
 		`{"registrations":[{"service":"a","address":"a:1","ttl":1}]}`: "register a a:1: ttl 1ns is not between 10s",
-		`{"registrations":[{"service":"a","address":"a:1"},{"service":"a","address":"a:1","weight":2}]}`: "register a a:1: it is given twice",
+		`{"registrations":[{"service":"a","address":"a:1"},{"service":"a","address":"a:1","weight":2}]}`:        "register a a:1: it is given twice",
+		`{"registrations":[{"service":"a","address":"a:1","id":"i"},{"service":"a","address":"a:2","id":"i"}]}`: "register a a:2: id i is also that of a:1",
 	} {
 		err := caddy.Load([]byte(`{"admin":{"disabled":true},"apps":{"governance":{"consul":`+config+`}}}`), true)
 		if err == nil || !strings.Contains(err.Error(), want) {

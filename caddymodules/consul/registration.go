@@ -109,6 +109,17 @@ func (r *Registration) instance() (lease.Instance, error) {
 	return i, nil
 }
 
+// clash says why two registrations cannot be in one configuration.
+func (r *Registration) clash(with Registration) error {
+	switch {
+	case r.name() == with.name():
+		return errors.New("it is given twice")
+	case r.ID != "" && r.ID == with.ID && r.Service == with.Service && r.terms("").prefix == with.terms("").prefix:
+		return fmt.Errorf("id %s is also that of %s: only one of them could be registered", r.ID, with.Address)
+	}
+	return nil
+}
+
 // name is that of the registration in metrics and in the admin API.
 func (r *Registration) name() string { return r.Service + "@" + r.Address }
 

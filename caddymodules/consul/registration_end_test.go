@@ -4,6 +4,7 @@ package consul
 // with it.
 
 import (
+	"errors"
 	"net/http"
 	"testing"
 	"time"
@@ -119,4 +120,60 @@ func TestExit(t *testing.T) {
 			})
 		})
 	}
+}
+
+// exit has the process exit, and returns how long that waits.
+func (d *deployment) exit() time.Duration {
+	d.t.Helper()
+	exiting = func() bool { return true }
+	defer func() { exiting = caddy.Exiting }()
+	start := time.Now()
+	if err := (onStopping{&Consul{registrars: []*registrar{d.running}}}).Handle(d.t.Context(), caddy.Event{}); err != nil {
+		d.t.Error(err)
+	}
+	return time.Since(start)
+}
+
+// While another lease is about to take over, that of before is the one that drains.
+func TestEndWhileAnotherLeaseBegins(t *testing.T) {
+	for name, end := range map[string]func(*deployment){"exit": func(d *deployment) { go d.exit() }, "removed": (*deployment).stop} {
+		t.Run(name, func(t *testing.T) {
+			deploy(t, func(d *deployment) {
+				d.reload(nil)
+				d.only()
+				d.reload(nil, func(r *registrar) {
+					r.terms.consul = "another"
+					r.client = fakeClient(t, roundTripper(func(*http.Request) (*http.Response, error) { return nil, errors.New("refused") }))
+				})
+				time.Sleep(time.Second)
+				end(d)
+				time.Sleep(4 * time.Second)
+				if got := d.only(); !got.Draining {
+					t.Errorf("while it drains there is %+v", got)
+				}
+				time.Sleep(1100 * time.Millisecond)
+				if all := d.consul.instances(t); len(all) != 0 {
+					t.Errorf("in the end there are %v", all)
+				}
+			})
+		})
+	}
+}
+
+// A process whose registration is lost has nothing to drain, however long that may take.
+func TestExitWhileConsulIsAway(t *testing.T) {
+	deploy(t, func(d *deployment) {
+		d.reload(func(r *Registration) { r.Drain = 60e9 })
+		d.only()
+		d.consul.setFault(func(_ http.ResponseWriter, r *http.Request) bool { <-r.Context().Done(); return true })
+		time.Sleep(time.Minute)
+		if took := d.exit(); took > 5*time.Second {
+			t.Errorf("it took %s", took)
+		}
+		time.Sleep(time.Minute) // what is tried in the background
+		d.consul.setFault(nil)
+		for id := range d.consul.sessions {
+			d.consul.destroy(id) // it would have expired
+		}
+	})
 }

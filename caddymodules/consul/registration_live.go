@@ -98,14 +98,19 @@ func (l *liveRegistration) close() {
 }
 
 // release releases all leases and waits until they have ended, for as long as they drain
-// and endTimeout at most. What cannot be removed by then expires.
+// and endTimeout at most. What cannot be removed by then expires. One that is not
+// registered does not drain, so that while Consul is away nobody waits for that.
 func (l *liveRegistration) release() {
 	l.mu.Lock()
 	leases := slices.Clone(l.leases)
 	l.mu.Unlock()
 	var all sync.WaitGroup
 	for _, h := range leases {
-		all.Go(func() { l.end(h, h.terms.drain+endTimeout) })
+		timeout := endTimeout
+		if phase := h.State().Phase; phase == lease.Registered || phase == lease.Draining {
+			timeout += h.terms.drain
+		}
+		all.Go(func() { l.end(h, timeout) })
 	}
 	all.Wait()
 }
@@ -220,6 +225,13 @@ func (l *liveRegistration) replace(before, next *held) {
 	case <-before.ended:
 		return
 	case <-next.ended:
+		// as a third takes over, or because all are released: then this one drains
+		l.mu.Lock()
+		over := l.closed || l.leader == nil
+		l.mu.Unlock()
+		if over {
+			return
+		}
 	}
 	before.cancel()
 	l.end(before, endTimeout)

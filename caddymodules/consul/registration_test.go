@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -161,20 +162,24 @@ func TestOtherTermsMakeAnotherLease(t *testing.T) {
 				before := d.only()
 				time.Sleep(time.Minute)
 				seen := d.running.snapshot()
-				draining, none := false, false
+				var draining, none atomic.Bool
 				d.consul.setFault(func(_ http.ResponseWriter, r *http.Request) bool {
 					all := d.consul.instances(t)
-					none = none || len(all) == 0
+					if len(all) == 0 {
+						none.Store(true)
+					}
 					for _, i := range all {
-						draining = draining || i.Draining
+						if i.Draining {
+							draining.Store(true)
+						}
 					}
 					return false
 				})
 				d.reload(change)
 				time.Sleep(time.Minute)
 				after := d.only()
-				if none || draining || after.ID == before.ID || !after.StartedAt.Equal(before.StartedAt) {
-					t.Errorf("%+v became %+v; there was none: %t, one that drains: %t", before, after, none, draining)
+				if none.Load() || draining.Load() || after.ID == before.ID || !after.StartedAt.Equal(before.StartedAt) {
+					t.Errorf("%+v became %+v; there was none: %t, one that drains: %t", before, after, none.Load(), draining.Load())
 				}
 				if s := d.running.snapshot(); s.Registrations != 2 || s.Renewals <= seen.Renewals || !s.Registered {
 					t.Errorf("counts went from %+v to %+v", seen, s)

@@ -8,18 +8,24 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/consul/api"
 
 	"github.com/caddyserver/caddy/v2"
 )
 
-// defaultAddress is that of an agent on the same machine.
-const defaultAddress = "127.0.0.1:8500"
+const (
+	// defaultAddress is that of an agent on the same machine.
+	defaultAddress = "127.0.0.1:8500"
+	// idleFor is how long a connection is kept that nothing is asked on.
+	idleFor = 15 * time.Second
+)
 
 // Settings tell how Consul is reached.
 type Settings struct {
@@ -136,6 +142,7 @@ func (s Settings) connect() (*api.Client, string, error) {
 	if err != nil {
 		return nil, "", fmt.Errorf("making the client of Consul: %w", err)
 	}
+	config.HttpClient.Transport = limited{config.HttpClient.Transport, mostAnswer}
 	return client, identity, nil
 }
 
@@ -149,12 +156,23 @@ func (s Settings) config() (*api.Config, error) {
 		}
 	}
 	c := api.DefaultConfig()
+	// Over HTTP/2 a connection that died without a word would be used until the kernel gives
+	// it up, a quarter of an hour later: a request that is not answered in time ends a
+	// connection only where it has that for itself.
+	c.Transport.Protocols = new(http.Protocols)
+	c.Transport.Protocols.SetHTTP1(true)
+	// each reload that changes a lease or a watch leaves one behind, and Consul takes 200 of
+	// one machine
+	c.Transport.IdleConnTimeout = idleFor
 	if s.Address == "" && os.Getenv(api.HTTPAddrEnvName) == "" {
 		c.Address = defaultAddress
 	}
 	c.Address = cmp.Or(s.Address, c.Address)
 	if err := validAddress(c.Address); err != nil {
 		return nil, fmt.Errorf("the environment's %s: %w", api.HTTPAddrEnvName, err)
+	}
+	if !strings.HasPrefix(c.Address, "unix://") {
+		c.Address = strings.TrimRight(c.Address, "/") // else the client asks for //v1/..., which Consul does not know
 	}
 	switch {
 	case strings.HasPrefix(s.Address, "http://"):

@@ -161,6 +161,49 @@ func TestTLS(t *testing.T) {
 	}
 }
 
+// A connection over HTTP/2 that died without a word would fail requests for a quarter of
+// an hour; Consul offers it.
+func TestNoHTTP2(t *testing.T) {
+	cleanEnvironment(t)
+	c := newFakeConsul()
+	major := make(chan int, 1)
+	c.setFault(func(_ http.ResponseWriter, r *http.Request) bool { major <- r.ProtoMajor; return false })
+	server := httptest.NewUnstartedServer(c)
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	defer server.Close()
+	ca := file(t, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})))
+	client, _, err := Settings{Address: server.URL, TLS: &TLS{CA: ca}}.connect()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err = client.KV().Get("a", nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-major; got != 1 {
+		t.Errorf("it speaks HTTP/%d", got)
+	}
+}
+
+// An address may be as a browser shows it, or have the path of a proxy.
+func TestAddressWithAPath(t *testing.T) {
+	for suffix, want := range map[string]string{"": "/v1/kv/a", "/": "/v1/kv/a", "/consul": "/consul/v1/kv/a", "/consul/": "/consul/v1/kv/a"} {
+		c := newFakeConsul()
+		url := "http://" + c.listen(t) + suffix
+		cleanEnvironment(t, "CONSUL_HTTP_ADDR="+url)
+		for _, s := range []Settings{{Address: url}, {}} {
+			client, _, err := s.connect()
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _, _ = client.KV().Get("a", nil) // what is below a path is not there
+		}
+		if all := c.requests("GET", want); len(all) != 2 {
+			t.Errorf("%s: asked was %v", suffix, c.requests("", ""))
+		}
+	}
+}
+
 // Errors name the option and what to do, and never the token.
 func TestBadSettings(t *testing.T) {
 	for name, tc := range map[string]struct {

@@ -95,7 +95,8 @@ func (s *source) configure(ctx caddy.Context, q query) (err error) {
 	if s.asks, err = q.of(c.client); err != nil {
 		return err
 	}
-	s.fingerprint, err = fingerprint(s.settings, c.identity)
+	// the name of what is asked belongs to it: a tag can look like two options in a label
+	s.fingerprint, err = fingerprint(s.settings, c.identity+" "+s.asks.Name())
 	return err
 }
 
@@ -112,7 +113,9 @@ func (s *source) acquire(ctx caddy.Context, q query) (err error) {
 		Place:         where,
 	}
 	s.watch, s.handle, err = livestate.Acquire(livestate.Default, claim, func() (*watch, error) { return newWatch(), nil })
-	if err != nil {
+	if errors.Is(err, livestate.ErrConflict) {
+		return fmt.Errorf("sources of the same instances share a watch, and the name comes from what those are chosen by: %w", err)
+	} else if err != nil {
 		return err
 	}
 	s.watch.join(s)

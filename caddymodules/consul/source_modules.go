@@ -41,7 +41,7 @@ type KVUpstreams struct {
 
 // ServiceUpstreams provides upstreams from Consul's catalogue: the healthy instances of a
 // service that is registered with Consul's agents. Those whose checks are critical, or that
-// are in maintenance, are never used.
+// are in maintenance, count as gone.
 //
 // One watch in the background follows them for all that name the same service. What it
 // heard last stays in use while Consul does not answer, and over reloads.
@@ -73,8 +73,8 @@ type Discovery struct {
 	// until that is believed; at most 24h. Default: 30s.
 	EmptyAfter caddy.Duration `json:"empty_after,omitempty"`
 	// MaxRemoval is the largest part of the instances, above 0 and at most 1, that is
-	// removed in removal_interval; one always may. Those that drain are not counted.
-	// Default: 0.5.
+	// removed in removal_interval; one always may, and with 1 all may at any time. Those
+	// that drain are not counted. Default: 0.5.
 	MaxRemoval float64 `json:"max_removal,omitempty"`
 	// RemovalInterval is 1s to 1h. Default: 10s.
 	RemovalInterval caddy.Duration `json:"removal_interval,omitempty"`

@@ -18,7 +18,7 @@ func TestSourcesInConflict(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for _, test := range []struct{ first, second, want string }{
 		{"cache_file web.json", "cache_file web.json", ""}, // one source
-		{"", "empty_after 1m", `"consul_kv:web" is the name of`},
+		{"", "empty_after 1m", `what those are chosen by: same name with different settings: "consul_kv:web" is the name of`},
 		{"cache_file web.json", "stage a\ncache_file ./web.json", "web.json is also that of another source"},
 	} {
 		first := g.config("dynamic consul_kv web {\n" + test.first + "\n}")
@@ -34,6 +34,20 @@ func TestSourcesInConflict(t *testing.T) {
 	}
 	if left := livestate.Default.List(); len(left) != 0 {
 		t.Errorf("left in the registry: %v", left)
+	}
+}
+
+// A tag that reads like an option must not have two sources of others share a watch.
+func TestTagsThatLookLikeOptions(t *testing.T) {
+	g := newGateway(t)
+	first, second := g.config("dynamic consul_service web {\ntag a,passing\n}"), g.config("dynamic consul_service web {\ntag a\npassing\n}")
+	merged := strings.Replace(string(first), `"routes": [`, `"routes": [`+routeOf(t, second)+`,`, 1)
+	err := caddy.Load([]byte(merged), true)
+	if err == nil || !strings.Contains(err.Error(), `"consul_service:web,tag=a,passing" is the name of`) {
+		t.Errorf("the error is %v", err)
+	}
+	if err := caddy.Stop(); err != nil {
+		t.Fatal(err)
 	}
 }
 

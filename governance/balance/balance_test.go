@@ -490,6 +490,12 @@ func TestAnotherInstanceStartsOver(t *testing.T) {
 		started := time.Now().Add(-15 * time.Second)
 		b.table = b.balancer.Sync([]Member{{Address: "a", Weight: 1, Instance: "3", Since: started}, {Address: "b", Weight: 1, Instance: "1"}})
 		b.wantWeight(0, 0.5)
+		// the id of a service in a catalogue is the same after a restart
+		b.try(0, Refused)
+		b.table = b.balancer.Sync([]Member{{Address: "a", Weight: 1, Instance: "3", Since: time.Now()}, {Address: "b", Weight: 1, Instance: "1"}})
+		if u := b.upstream(0); u.State != "in" || u.SuccessRate != 1 {
+			t.Errorf("with the same id and another start the state is %s with rate %v, want in with 1", u.State, u.SuccessRate)
+		}
 	})
 }
 

@@ -28,7 +28,8 @@ type Member struct {
 	// Instance identifies the process behind the address, if that is known: when
 	// it changes, the history of the address starts over.
 	Instance string
-	// Since is when the instance started, if that is known.
+	// Since is when the instance started, if that is known: another start is another
+	// instance, also with the same id.
 	Since time.Time
 
 	// carried tells that the member stays though its source did not tell it: what

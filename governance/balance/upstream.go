@@ -94,7 +94,10 @@ func (u *Upstream) forgotten(now time.Time) bool {
 func (u *Upstream) join(m Member, isNew bool, now time.Time) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if restarted := u.instance != "" && m.Instance != "" && m.Instance != u.instance; restarted {
+	restarted := u.instance != "" && m.Instance != "" && m.Instance != u.instance
+	// also one that keeps its id is another process when it has another start
+	restarted = restarted || !u.since.IsZero() && !m.Since.IsZero() && !m.Since.Equal(u.since)
+	if restarted {
 		u.rate, u.inARow, u.unproven = 1, 0, false
 		u.ejectedTill, u.ejectedFor = time.Time{}, 0
 		u.heedFrom = now

@@ -59,7 +59,11 @@ func (c *catalogue) Ask(ctx context.Context, index uint64, wait time.Duration) (
 	if err != nil {
 		return Answer{}, plain(err)
 	}
-	if err := founded(len(entries), meta); err != nil {
+	chain := func() error { // of all that is to be had of a service, what is refused and not left out
+		_, _, err := c.client.DiscoveryChain().Get(c.service, nil, options(ctx, 0, 0))
+		return err
+	}
+	if err := founded(len(entries), meta, chain); err != nil {
 		return Answer{}, err
 	}
 	answer := Answer{Instances: make([]lease.Instance, 0, len(entries)), Index: meta.LastIndex}

@@ -47,7 +47,11 @@ func (k *kv) Ask(ctx context.Context, index uint64, wait time.Duration) (Answer,
 	if err != nil {
 		return Answer{}, plain(err)
 	}
-	if err := founded(len(pairs), meta); err != nil {
+	key := func() error {
+		_, _, err := k.client.KV().Get(k.prefix, options(ctx, 0, 0))
+		return err
+	}
+	if err := founded(len(pairs), meta, key); err != nil {
 		return Answer{}, err
 	}
 	answer := Answer{Instances: make([]lease.Instance, 0, len(pairs)), Index: meta.LastIndex}

@@ -162,6 +162,28 @@ func TestTheHeldComeBack(t *testing.T) {
 	})
 }
 
+// One of two may go again and again, though that makes more than two in the interval.
+func TestWithoutACapNobodyIsHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newConsul()
+		c.put(instances(1, 2)...)
+		w := watch(t, c, func(s *Settings) { s.MaxRemoval, s.RemovalInterval = 1, time.Hour })
+		defer w.stop()
+		<-w.Ready()
+		for range 5 {
+			c.remove("web-0001")
+			time.Sleep(2 * time.Second)
+			w.expect(instance(2))
+			c.put(instance(1))
+			time.Sleep(2 * time.Second)
+			w.expect(instances(1, 2)...)
+		}
+		if s := w.Status(); s.HeldTotal != 0 {
+			t.Errorf("%d were held", s.HeldTotal)
+		}
+	})
+}
+
 func TestWhoIsHeldLongestGoesFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newConsul()

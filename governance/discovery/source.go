@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"time"
 
@@ -57,7 +58,10 @@ var (
 // founded tells whether there being no entries is what Consul says. A token that lost
 // its rights gets an answer all the same, with all entries left out. And a prefix without
 // a key is status 404, which is also what a proxy says to what it does not know.
-func founded(entries int, meta *api.QueryMeta) error {
+//
+// To who gives no token Consul does not tell that it left entries out; one, a question
+// about a single thing that needs the same right, it refuses then.
+func founded(entries int, meta *api.QueryMeta, one func() error) error {
 	switch {
 	case entries > 0:
 		return nil
@@ -65,6 +69,11 @@ func founded(entries int, meta *api.QueryMeta) error {
 		return errFiltered
 	case meta.LastIndex == 0:
 		return errNotConsul
+	case meta.DefaultACLPolicy == "deny":
+		var status api.StatusError
+		if err := one(); errors.As(err, &status) && status.Code == http.StatusForbidden {
+			return plain(err)
+		}
 	}
 	return nil
 }

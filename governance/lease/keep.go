@@ -59,14 +59,18 @@ func (k *keeper) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
+		if ctx.Err() != nil {
+			k.abandon(ctx)
+			return
+		}
 		timer.Reset(time.Until(k.due()))
 		select {
 		case <-ctx.Done():
-			k.abandon(ctx)
-			return
 		case <-release:
 			release = nil
-			k.drain()
+			if ctx.Err() == nil { // who gives the lease up does not want it drained
+				k.drain()
+			}
 		case <-l.changed:
 			k.plan()
 		case a := <-k.read.answered():
@@ -208,12 +212,14 @@ func (k *keeper) abandon(ctx context.Context) {
 func (k *keeper) released(err error) {
 	l := k.lease
 	l.allWell()
+	var attrs []slog.Attr
 	if err != nil {
 		l.failed(writing, err)
 		l.err = fmt.Errorf("lease: releasing %s, which ends by itself within %s: %w", l.key, 2*k.ttl, err)
+		attrs = append(attrs, slog.Any("error", l.err))
 	}
 	k.holds = false
-	l.enter(Released, func(s *State) { s.Session = "" })
+	l.enter(Released, func(s *State) { s.Session = "" }, attrs...)
 }
 
 func latest(a, b time.Time) time.Time {

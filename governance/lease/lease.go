@@ -54,7 +54,10 @@ type Lease struct {
 //
 // The token of the client needs session:write on the node of its agent, and key:write and
 // key:read on the key. A datacenter, namespace or partition is the client's as well. If
-// its HTTP client has a timeout, that must be more than 70 s: reads wait for changes.
+// its HTTP client has a timeout, that must be more than 70 s: reads wait for changes. A
+// client whose address begins with https:// speaks HTTP/2 by default, and goes on using a
+// connection that died without a word for a quarter of an hour: set the Protocols of its
+// Transport to HTTP/1.
 //
 // The lease ends with Release. When ctx ends before, it is given up at once: its session
 // is destroyed, with one attempt, and nothing drains.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -184,6 +185,10 @@ func TestReleaseWhenConsulIsGone(t *testing.T) {
 			if s := h.State(); s.Phase != Released || s.Error == "" {
 				t.Errorf("the state is %+v", s)
 			}
+			all := strings.TrimSpace(h.logged.text())
+			if last := all[strings.LastIndex(all, "\n")+1:]; !strings.Contains(last, `"level":"WARN","msg":"the lease is released"`) || !strings.Contains(last, "ends by itself") {
+				t.Errorf("the last line is %s", last)
+			}
 		})
 	}
 	// it is back in time
@@ -297,4 +302,29 @@ func TestLossWhileDraining(t *testing.T) {
 			t.Errorf("releasing: %v; the keys are %v", err, c.allKeys())
 		}
 	})
+}
+
+// Who gives a lease up and waits for that by Release does not have it drained, whatever
+// is at work meanwhile.
+func TestReleaseOfWhatIsGivenUp(t *testing.T) {
+	for range 20 { // which of the two is seen first is chance
+		synctest.Test(t, func(t *testing.T) {
+			c := newFakeConsul()
+			h := registered(t, c, nil)
+			c.setFault(func(r *http.Request) (*http.Response, error) {
+				if strings.HasPrefix(r.URL.Path, "/v1/session/renew/") {
+					time.Sleep(time.Second)
+				}
+				return nil, nil
+			})
+			time.Sleep(time.Until(h.State().Renewed.Add(4 * time.Second))) // in the midst of the first renewal
+			h.cancel()
+			if err := h.Release(t.Context()); err != nil || len(c.allKeys()) != 0 || c.count("PUT", "/v1/kv/") != 1 {
+				t.Errorf("there are %v, written %d times: %v", c.allKeys(), c.count("PUT", "/v1/kv/"), err)
+			}
+			if got := h.logged.messages(t); !slices.Equal(got, []string{"the lease is registered", "the lease is released"}) {
+				t.Errorf("logged is %q", got)
+			}
+		})
+	}
 }

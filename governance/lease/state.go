@@ -149,7 +149,7 @@ func (l *Lease) allWell() {
 }
 
 // enter makes the phase another one and notes what else changes with it. From Draining
-// on it only goes forward.
+// on it only goes forward. attrs tell what is wrong, if anything is.
 func (l *Lease) enter(p Phase, note func(*State), attrs ...slog.Attr) {
 	l.mu.Lock()
 	note(&l.state)
@@ -162,7 +162,7 @@ func (l *Lease) enter(p Phase, note func(*State), attrs ...slog.Attr) {
 		return
 	}
 	level := slog.LevelInfo
-	if p == Lost {
+	if len(attrs) > 0 {
 		level = slog.LevelWarn
 	}
 	l.log(level, "the lease is "+p.String(), attrs...)
