@@ -47,7 +47,7 @@ run: build ## run the example gateway on http://localhost:8080 (admin on 2019), 
 .PHONY: test
 test: ## run every test once, with the race detector
 	@# installs Redis and builds Consul, which takes minutes, where they are missing and may be, before tests that need them begin
-	go test -count=1 -timeout 60m -v -run 'TestRedisServers|TestConsulServers' ./internal/testserver
+	go test -count=1 -timeout 60m -v -run 'TestRedisServers|TestConsulServers' ./internal/testserver ./internal/consulserver
 	CGO_ENABLED=1 go test -race -shuffle=on -timeout 15m ./...
 	for module in $(MODULES); do go -C $$module test -shuffle=on ./... || exit 1; done
 

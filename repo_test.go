@@ -162,7 +162,8 @@ func TestCaddyModulesDoNotImportEachOther(t *testing.T) {
 }
 
 // helpers are the packages that exist for tests.
-var helpers = []string{module + "internal/adapttest", module + "internal/freeport", module + "internal/testserver", module + "integration"}
+var helpers = []string{module + "internal/adapttest", module + "internal/freeport", module + "internal/testserver",
+	module + "internal/consulserver", module + "integration"}
 
 func TestNoTestHelpersInBinaries(t *testing.T) {
 	forbidden := append([]string{

@@ -11,7 +11,7 @@ import (
 
 	"github.com/hashicorp/consul/api"
 
-	"github.com/weirproxy/weir/internal/testserver"
+	"github.com/weirproxy/weir/internal/consulserver"
 )
 
 // inCatalogue registers a back end with the agent, which checks it each second.
@@ -40,7 +40,7 @@ func inCatalogue(t *testing.T, client *api.Client, b *Backend, weight int, stage
 // What is in Consul's catalogue is used as it is well, and as it weighs.
 func TestConsulServiceFollowsTheCatalogue(t *testing.T) {
 	t.Parallel()
-	consul := testserver.Consul(t)
+	consul := consulserver.Start(t)
 	agent := consul.Client()
 	heavy, light, canary := NewBackend(t, "heavy"), NewBackend(t, "light"), NewBackend(t, "canary")
 	ill := inCatalogue(t, agent, heavy, 3, "stable")

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/weirproxy/weir/internal/testserver"
+	"github.com/weirproxy/weir/internal/consulserver"
 )
 
 // serviceLease is the command that registers a program which knows nothing of Consul.
@@ -25,7 +25,7 @@ type serviceLease struct {
 }
 
 // startServiceLease runs the command for a back end, until the test ends.
-func startServiceLease(t *testing.T, consul *testserver.ConsulServer, b *Backend, flags ...string) *serviceLease {
+func startServiceLease(t *testing.T, consul *consulserver.Server, b *Backend, flags ...string) *serviceLease {
 	t.Helper()
 	args := append([]string{"service-lease", "--service", "web", "--address", b.Address, "--consul", consul.Address()}, flags...)
 	l := &serviceLease{t: t, cmd: command(Weir(t), t.TempDir(), args...), exited: make(chan struct{})}
@@ -64,7 +64,7 @@ func (l *serviceLease) stop() {
 // A program in any language is registered by the command while it answers.
 func TestConsulServiceLeaseFollowsHealth(t *testing.T) {
 	t.Parallel()
-	consul := testserver.Consul(t)
+	consul := consulserver.Start(t)
 	steady, sick := NewBackend(t, "steady"), NewBackend(t, "sick")
 	var ill atomic.Bool
 	var failures atomic.Int64

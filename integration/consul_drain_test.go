@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/weirproxy/weir/governance/lease"
-	"github.com/weirproxy/weir/internal/testserver"
+	"github.com/weirproxy/weir/internal/consulserver"
 )
 
 // instanceDrain is how long what stops drains. A gateway hears of a change within a second
@@ -34,7 +34,7 @@ func working(t *testing.T) []string {
 // Whoever is told to stop drains first: nothing is sent to it any more when it stops.
 func TestConsulAnInstanceThatIsStoppedFailsNothing(t *testing.T) {
 	t.Parallel()
-	consul := testserver.Consul(t)
+	consul := consulserver.Start(t)
 	lines := working(t)
 	var instances []*instance
 	for _, name := range []string{"one", "two", "three"} {
@@ -68,7 +68,7 @@ func TestConsulAnInstanceThatIsStoppedFailsNothing(t *testing.T) {
 // restartInTurn restarts three instances one after the other, as many rounds as told.
 func restartInTurn(t *testing.T, rounds int) {
 	t.Helper()
-	consul := testserver.Consul(t)
+	consul := consulserver.Start(t)
 	instances := threeInstances(t, consul, "drain "+instanceDrain.String())
 	s := newFollowingSite(t, consul)
 	s.NoRetries = true
@@ -108,7 +108,7 @@ func TestSoakConsulARollingRestartFailsNothing(t *testing.T) {
 // A gateway that is told to stop says so before it stops, and answers meanwhile.
 func TestConsulAGatewayDrainsBeforeItStops(t *testing.T) {
 	t.Parallel()
-	consul := testserver.Consul(t)
+	consul := consulserver.Start(t)
 	s := newSite(t, NewBackend(t, "one"))
 	s.Global = []string{globalGovernance(consulOption(consul.Address(), ""),
 		fmt.Sprintf("register gateway %s {\n\t\t\tdrain %s\n\t\t}", s.Address, instanceDrain))}

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/weirproxy/weir/internal/testserver"
+	"github.com/weirproxy/weir/internal/consulserver"
 )
 
 const (
@@ -38,7 +38,7 @@ type estate struct {
 type tokens struct{ instances, gateway string }
 
 // newEstate starts all of it, and returns when all instances get requests.
-func newEstate(t *testing.T, consul *testserver.ConsulServer, own tokens, discovery ...string) *estate {
+func newEstate(t *testing.T, consul *consulserver.Server, own tokens, discovery ...string) *estate {
 	t.Helper()
 	if own == (tokens{}) {
 		own = tokens{consul.Token, consul.Token}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/hashicorp/consul/api"
 
-	"github.com/weirproxy/weir/internal/testserver"
+	"github.com/weirproxy/weir/internal/consulserver"
 )
 
 const (
@@ -81,7 +81,7 @@ func (f *follower) loggedOnce(t testing.TB, message string) {
 // told of once.
 func TestConsulSkipsWhatIsNoInstance(t *testing.T) {
 	t.Parallel()
-	consul := testserver.Consul(t)
+	consul := consulserver.Start(t)
 	client := consul.Client()
 	trap := newTap(t, "127.0.0.1:0", "")
 	backends := threeBackends(t)
@@ -159,14 +159,14 @@ func TestConsulUsesNoAddressThatIsNotAllowed(t *testing.T) {
 		},
 	} {
 		t.Run(source, func(t *testing.T) {
-			consul := testserver.Consul(t)
+			consul := consulserver.Start(t)
 			usesAllowed(t, consul, source, tell(t, consul.Client()))
 		})
 	}
 }
 
 // usesAllowed has a gateway follow good back ends and others.
-func usesAllowed(t *testing.T, consul *testserver.ConsulServer, source string, tell func(id, address string)) {
+func usesAllowed(t *testing.T, consul *consulserver.Server, source string, tell func(id, address string)) {
 	t.Helper()
 	const allowed, outside = "127.0.0.0/24", "127.0.9.9"
 	backends := threeBackends(t)

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/weirproxy/weir/governance/lease"
-	"github.com/weirproxy/weir/internal/testserver"
+	"github.com/weirproxy/weir/internal/consulserver"
 )
 
 const (
@@ -29,7 +29,7 @@ type killed struct {
 
 func newKilled(t *testing.T) *killed {
 	t.Helper()
-	consul := testserver.Consul(t)
+	consul := consulserver.Start(t)
 	instances := threeInstances(t, consul)
 	s := newFollowingSite(t, consul)
 	s.Policy = []string{"slow_start " + slowStart.String()}

@@ -13,7 +13,7 @@ import (
 
 	"github.com/weirproxy/weir/governance/discovery"
 	"github.com/weirproxy/weir/governance/lease"
-	"github.com/weirproxy/weir/internal/testserver"
+	"github.com/weirproxy/weir/internal/consulserver"
 )
 
 const (
@@ -109,7 +109,7 @@ func isBackSoon(t *testing.T, client *api.Client, id string) {
 
 func TestConsulLeaseFromHoldToRelease(t *testing.T) {
 	t.Parallel()
-	consul := testserver.Consul(t)
+	consul := consulserver.Start(t)
 	w := watchLeases(t, consul.Client())
 	a := holdLease(t, consul.Client(), "a")
 	sees(t, w, "a=1")
@@ -140,7 +140,7 @@ func TestConsulLeaseFromHoldToRelease(t *testing.T) {
 
 func TestConsulLeaseComesBackAfterItsSession(t *testing.T) {
 	t.Parallel()
-	client := testserver.Consul(t).Client()
+	client := consulserver.Start(t).Client()
 	w := watchLeases(t, client)
 	a := holdLease(t, client, "a")
 	sees(t, w, "a=1")
@@ -163,7 +163,7 @@ func TestConsulLeaseComesBackAfterItsSession(t *testing.T) {
 // A Consul that comes back empty has an index far below the one that is waited with.
 func TestConsulLeaseComesBackAfterAWipe(t *testing.T) {
 	t.Parallel()
-	consul := testserver.Consul(t)
+	consul := consulserver.Start(t)
 	client := consul.Client()
 	for i := range 300 {
 		if _, err := client.KV().Put(&api.KVPair{Key: "other", Value: fmt.Append(nil, i)}, nil); err != nil {
@@ -202,7 +202,7 @@ func TestConsulLeaseComesBackAfterAWipe(t *testing.T) {
 
 func TestConsulLeaseOutlivesTheLeader(t *testing.T) {
 	t.Parallel()
-	cluster := testserver.ConsulCluster(t)
+	cluster := consulserver.StartCluster(t)
 	client := cluster.Followers()[0].Client()
 	w := watchLeases(t, client)
 	a := holdLease(t, client, "a")
@@ -236,7 +236,7 @@ func TestConsulLeaseOutlivesTheLeader(t *testing.T) {
 // whatever changes meanwhile.
 func TestConsulHoldsBackAnIndexAboveItsOwn(t *testing.T) {
 	t.Parallel()
-	kv := testserver.Consul(t).Client().KV()
+	kv := consulserver.Start(t).Client().KV()
 	const wait = 2 * time.Second
 	answered := make(chan error, 1)
 	began := time.Now()

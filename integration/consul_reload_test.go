@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/weirproxy/weir/governance/lease"
-	"github.com/weirproxy/weir/internal/testserver"
+	"github.com/weirproxy/weir/internal/consulserver"
 )
 
 const (
@@ -28,7 +28,7 @@ const (
 type joined struct {
 	*follower
 	backends []*Backend
-	consul   *testserver.ConsulServer
+	consul   *consulserver.Server
 	tap      *tap // which the gateway goes through
 	keys     *chronicle
 }
@@ -36,7 +36,7 @@ type joined struct {
 // newJoined starts one, and returns when it is registered.
 func newJoined(t *testing.T) *joined {
 	t.Helper()
-	consul := testserver.Consul(t)
+	consul := consulserver.Start(t)
 	j := &joined{consul: consul, tap: newTap(t, "127.0.0.1:0", consul.Address())}
 	j.backends = []*Backend{NewBackend(t, "one"), NewBackend(t, "two")}
 	newRoster(t, consul.Client()).putBackends(j.backends...)

@@ -12,7 +12,7 @@ import (
 	"github.com/hashicorp/consul/api"
 
 	"github.com/weirproxy/weir/governance/lease"
-	"github.com/weirproxy/weir/internal/testserver"
+	"github.com/weirproxy/weir/internal/consulserver"
 )
 
 const (
@@ -85,7 +85,7 @@ func withoutEnd(load *Result, end time.Duration) *Result {
 // Half of ten go at once, and then all that are left.
 func TestConsulMassRemoval(t *testing.T) {
 	t.Parallel()
-	server := testserver.Consul(t)
+	server := consulserver.Start(t)
 	consul := server.Client()
 	var members []*leasedBackend
 	var addresses []string

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/weirproxy/weir/governance/lease"
-	"github.com/weirproxy/weir/internal/testserver"
+	"github.com/weirproxy/weir/internal/consulserver"
 )
 
 const (
@@ -35,7 +35,7 @@ type crowd struct {
 
 func newCrowd(t *testing.T) *crowd {
 	t.Helper()
-	consul := testserver.Consul(t)
+	consul := consulserver.Start(t)
 	c := &crowd{roster: newRoster(t, consul.Client()), tap: newTap(t, "127.0.0.1:0", consul.Address())}
 	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		c.served.Add(1)

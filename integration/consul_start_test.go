@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/weirproxy/weir/internal/testserver"
+	"github.com/weirproxy/weir/internal/consulserver"
 )
 
 const (
@@ -74,7 +74,7 @@ func (f *follower) refuses(t *testing.T, when string) {
 
 func TestConsulIsDownWhenAGatewayStarts(t *testing.T) {
 	t.Parallel()
-	consul := testserver.ConsulWith(t, testserver.ConsulOptions{Durable: true})
+	consul := consulserver.StartWith(t, consulserver.Options{Durable: true})
 	instances := threeInstances(t, consul)
 	file := filepath.Join(t.TempDir(), "web.json")
 	g := gatewayFor(t, consul, "cache_file "+file, "cache_max_age "+cacheMaxAge.String())

@@ -18,8 +18,8 @@ import (
 
 	"github.com/weirproxy/weir/governance/discovery"
 	"github.com/weirproxy/weir/governance/lease"
+	"github.com/weirproxy/weir/internal/consulserver"
 	"github.com/weirproxy/weir/internal/freeport"
-	"github.com/weirproxy/weir/internal/testserver"
 )
 
 // consulOption is the line of the option governance that tells where Consul is, with a
@@ -47,7 +47,7 @@ type instance struct {
 }
 
 // newInstance starts an instance; register are lines of the block of register.
-func newInstance(t testing.TB, consul *testserver.ConsulServer, name string, register ...string) *instance {
+func newInstance(t testing.TB, consul *consulserver.Server, name string, register ...string) *instance {
 	t.Helper()
 	return newInstanceAt(t, consulOption(consul.Address(), consul.Token), name, nil, register...)
 }
@@ -67,7 +67,7 @@ func newInstanceAt(t testing.TB, consul, name string, lines []string, register .
 }
 
 // threeInstances are registered when it returns.
-func threeInstances(t testing.TB, consul *testserver.ConsulServer, register ...string) []*instance {
+func threeInstances(t testing.TB, consul *consulserver.Server, register ...string) []*instance {
 	t.Helper()
 	var all []*instance
 	for _, name := range []string{"one", "two", "three"} {
@@ -128,7 +128,7 @@ type follower struct {
 
 // newFollowingSite is a site that follows the leases of web; discovery are lines of the
 // block of its source. Change it before it is started, as you like.
-func newFollowingSite(t testing.TB, consul *testserver.ConsulServer, discovery ...string) *site {
+func newFollowingSite(t testing.TB, consul *consulserver.Server, discovery ...string) *site {
 	t.Helper()
 	s := newSite(t)
 	s.Global = []string{globalGovernance(consulOption(consul.Address(), consul.Token))}
@@ -148,7 +148,7 @@ func follow(t testing.TB, s *site) *follower {
 }
 
 // gatewayFor starts a gateway that follows the leases of web.
-func gatewayFor(t testing.TB, consul *testserver.ConsulServer, discovery ...string) *follower {
+func gatewayFor(t testing.TB, consul *consulserver.Server, discovery ...string) *follower {
 	t.Helper()
 	return follow(t, newFollowingSite(t, consul, discovery...))
 }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/hashicorp/consul/api"
 
-	"github.com/weirproxy/weir/internal/testserver"
+	"github.com/weirproxy/weir/internal/consulserver"
 )
 
 const (
@@ -33,7 +33,7 @@ type token struct {
 	policy []*api.ACLTokenPolicyLink
 }
 
-func newToken(t *testing.T, consul *testserver.ConsulServer, name, secret, rules string) *token {
+func newToken(t *testing.T, consul *consulserver.Server, name, secret, rules string) *token {
 	t.Helper()
 	k := &token{t: t, acl: consul.Client().ACL(), secret: secret}
 	_, _, err := k.acl.PolicyCreate(&api.ACLPolicy{Name: name, Rules: rules}, nil)
@@ -101,7 +101,7 @@ func TestConsulTokensAreRevokedAndRestored(t *testing.T) {
 }
 
 func (r *revocation) run(t *testing.T) {
-	consul := testserver.ConsulWith(t, testserver.ConsulOptions{ACL: true})
+	consul := consulserver.StartWith(t, consulserver.Options{ACL: true})
 	gateways := newToken(t, consul, "gateways", "7a1f0a44-3c6e-4d7b-9f10-0d7c5a9e1b01", gatewayRules)
 	instances := newToken(t, consul, "instances", "7a1f0a44-3c6e-4d7b-9f10-0d7c5a9e1b02", instancesRules)
 	e := newEstate(t, consul, tokens{instances: instances.secret, gateway: gateways.secret},

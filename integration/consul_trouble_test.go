@@ -11,13 +11,13 @@ import (
 	"github.com/hashicorp/consul/api"
 
 	"github.com/weirproxy/weir/governance/lease"
-	"github.com/weirproxy/weir/internal/testserver"
+	"github.com/weirproxy/weir/internal/consulserver"
 )
 
 // A Consul that was stopped has what it had. Whether it ends the sessions that could not
 // be renewed meanwhile is its own business.
 func consulStops(t *testing.T, lasts time.Duration) {
-	consul := testserver.ConsulWith(t, testserver.ConsulOptions{Durable: true})
+	consul := consulserver.StartWith(t, consulserver.Options{Durable: true})
 	e := newEstate(t, consul, tokens{})
 	consul.Stop()
 	over := time.After(lasts)
@@ -42,7 +42,7 @@ func TestSoakConsulStopsForAMinute(t *testing.T) {
 // A suspended Consul takes connections and questions, and leaves all without an answer.
 func TestConsulIsSlow(t *testing.T) {
 	t.Parallel()
-	consul := testserver.Consul(t)
+	consul := consulserver.Start(t)
 	e := newEstate(t, consul, tokens{})
 	consul.Pause()
 	over := time.After(15 * time.Second)
@@ -58,7 +58,7 @@ func TestConsulIsSlow(t *testing.T) {
 // A Consul that begins anew knows no session and no key, and counts from the start.
 func TestConsulLosesItsData(t *testing.T) {
 	t.Parallel()
-	consul := testserver.Consul(t)
+	consul := consulserver.Start(t)
 	e := newEstate(t, consul, tokens{})
 	consul.Kill()
 	e.noticed()
@@ -82,7 +82,7 @@ func renewalIsDue(t *testing.T, i *instance) {
 // The gateway and the instances speak with a follower, which has nobody to ask until
 // there is another leader.
 func consulLosesItsLeader(t *testing.T) {
-	cluster := testserver.ConsulCluster(t)
+	cluster := consulserver.StartCluster(t)
 	leader := cluster.Leader()
 	e := newEstate(t, cluster.Followers()[0], tokens{})
 	renewalIsDue(t, e.instances[0])
@@ -116,8 +116,8 @@ func TestSoakConsulLosesItsLeaderAgainAndAgain(t *testing.T) {
 // The gateway and the instances speak with the very server that is killed. They have no
 // other, as an instance has one agent, and wait for it to come back. The rest of the cluster
 // goes on meanwhile and ends their sessions.
-func consulsAskedServerIsKilled(t *testing.T, end func(*estate, *testserver.ConsulServer)) {
-	cluster := testserver.ConsulCluster(t)
+func consulsAskedServerIsKilled(t *testing.T, end func(*estate, *consulserver.Server)) {
+	cluster := consulserver.StartCluster(t)
 	asked := cluster.Leader()
 	e := newEstate(t, asked, tokens{})
 	renewalIsDue(t, e.instances[0])
@@ -138,14 +138,14 @@ func consulsAskedServerIsKilled(t *testing.T, end func(*estate, *testserver.Cons
 func TestConsulServerThatIsAskedIsKilled(t *testing.T) {
 	t.Parallel()
 	// what the TTL does later
-	consulsAskedServerIsKilled(t, func(e *estate, other *testserver.ConsulServer) {
+	consulsAskedServerIsKilled(t, func(e *estate, other *consulserver.Server) {
 		endSessions(e.t, other.Client(), e.sessions()...)
 	})
 }
 
 func TestSoakConsulServerThatIsAskedIsKilledForLongerThanTTLs(t *testing.T) {
 	Soak(t)
-	consulsAskedServerIsKilled(t, func(_ *estate, other *testserver.ConsulServer) {
+	consulsAskedServerIsKilled(t, func(_ *estate, other *consulserver.Server) {
 		if !Eventually(4*lease.DefaultTTL, func() bool {
 			keys, _, err := other.Client().KV().Keys(webKeys, "", nil)
 			return err == nil && len(keys) == 0
@@ -168,7 +168,7 @@ func endSessions(t *testing.T, client *api.Client, sessions ...string) {
 // An operator ends a session, deletes a key, and then ends all sessions at once.
 func TestConsulOperatorTakesRegistrationsAway(t *testing.T) {
 	t.Parallel()
-	consul := testserver.Consul(t)
+	consul := consulserver.Start(t)
 	client := consul.Client()
 	e := newEstate(t, consul, tokens{})
 

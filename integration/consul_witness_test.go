@@ -14,7 +14,7 @@ import (
 	"github.com/hashicorp/consul/api"
 
 	"github.com/weirproxy/weir/governance/lease"
-	"github.com/weirproxy/weir/internal/testserver"
+	"github.com/weirproxy/weir/internal/consulserver"
 )
 
 const (
@@ -40,7 +40,7 @@ type witness struct {
 }
 
 // newWitness begins to watch by way of a server until the test ends.
-func newWitness(t testing.TB, server *testserver.ConsulServer, want ...string) *witness {
+func newWitness(t testing.TB, server *consulserver.Server, want ...string) *witness {
 	t.Helper()
 	w := &witness{client: server.Client(), want: want, marked: time.Now()}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/weirproxy/weir/internal/filelock"
 	"github.com/weirproxy/weir/outboxworker/localserver"
 )
 
@@ -28,7 +29,7 @@ var installRedis = sync.OnceValue(func() error {
 	i := installer{
 		missing: missingRedis,
 		may:     os.Geteuid() == 0 && noApt == nil && os.Getenv(noInstall) == "",
-		lock:    func() (func(), error) { return lockFile(filepath.Join(os.TempDir(), "weir-install.lock")) },
+		lock:    func() (func(), error) { return filelock.Lock(filepath.Join(os.TempDir(), "weir-install.lock")) },
 		run:     runQuietly,
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), installWithin)

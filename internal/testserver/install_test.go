@@ -5,11 +5,9 @@ package testserver
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/weirproxy/weir/outboxworker/localserver"
 )
@@ -91,35 +89,6 @@ func TestRedisIsInstalledWhereItMayBe(t *testing.T) {
 		if c.machine.locked {
 			t.Errorf("%s: the lock is held", name)
 		}
-	}
-}
-
-func TestLockKeepsOthersOut(t *testing.T) {
-	t.Parallel()
-	file := filepath.Join(t.TempDir(), "lock")
-	unlock, err := lockFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	second := make(chan error)
-	go func() {
-		unlock, err := lockFile(file)
-		if err == nil {
-			unlock()
-		}
-		second <- err
-	}()
-	select {
-	case err := <-second:
-		t.Fatalf("the second one does not wait: %v", err)
-	case <-time.After(100 * time.Millisecond):
-	}
-	unlock()
-	if err := <-second; err != nil {
-		t.Error(err)
-	}
-	if _, err := lockFile(filepath.Join(t.TempDir(), "absent", "lock")); err == nil {
-		t.Error("a lock in a folder that is not there")
 	}
 }
 

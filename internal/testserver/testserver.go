@@ -1,11 +1,12 @@
-// Package testserver gives tests a PostgreSQL, a Redis and a Consul of their own, started
-// when they are first asked for. It is for tests only; nothing else may import it.
+// Package testserver gives tests a PostgreSQL and a Redis of their own, started when they
+// are first asked for. It is for tests only; nothing else may import it.
 //
 // A package whose tests share a PostgreSQL has
 //
 //	func TestMain(m *testing.M) { testserver.Main(m) }
 //
-// The package depends on pgx to make databases and on consul/api to make clients.
+// The package depends on pgx to make databases. A Consul comes from the package
+// consulserver, so that modules which need none do not depend on its client.
 package testserver
 
 import (

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package testserver
+package consulserver
 
 // orphan_other.go is for systems that cannot end a program with its parent.
 

@@ -1,6 +1,6 @@
-package testserver
+package consulserver
 
-// consulstart.go starts Consul servers and knows when they are ready.
+// start.go starts Consul servers and knows when they are ready.
 
 import (
 	"context"
@@ -29,7 +29,7 @@ const (
 
 // startOnFreePorts starts servers that belong together and returns when all are ready.
 // Other processes may take a port between its choice and the start.
-func startOnFreePorts(t testing.TB, servers ...*ConsulServer) (err error) {
+func startOnFreePorts(t testing.TB, servers ...*Server) (err error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), startWithin)
 	defer cancel()
@@ -47,7 +47,7 @@ func startOnFreePorts(t testing.TB, servers ...*ConsulServer) (err error) {
 	return err
 }
 
-func startAll(ctx context.Context, servers []*ConsulServer) error {
+func startAll(ctx context.Context, servers []*Server) error {
 	for _, s := range servers {
 		if err := s.launch(); err != nil {
 			return err
@@ -70,7 +70,7 @@ func startAll(ctx context.Context, servers []*ConsulServer) error {
 	return failed
 }
 
-func (s *ConsulServer) launch() error {
+func (s *Server) launch() error {
 	if err := os.WriteFile(s.configFile(), s.configuration(), 0o600); err != nil {
 		return fmt.Errorf("writing the configuration of Consul: %w", err)
 	}
@@ -78,7 +78,7 @@ func (s *ConsulServer) launch() error {
 }
 
 // waitReady fails when the server ends or ctx does.
-func (s *ConsulServer) waitReady(ctx context.Context) error {
+func (s *Server) waitReady(ctx context.Context) error {
 	client, err := s.looker()
 	if err != nil {
 		return err
@@ -101,7 +101,7 @@ func (s *ConsulServer) waitReady(ctx context.Context) error {
 
 // ready says what is not yet as it should be. It asks for the name first, since the port
 // could be another server's.
-func (s *ConsulServer) ready(ctx context.Context, client *api.Client) error {
+func (s *Server) ready(ctx context.Context, client *api.Client) error {
 	ctx, cancel := context.WithTimeout(ctx, lookWithin)
 	defer cancel()
 	query := (&api.QueryOptions{}).WithContext(ctx)
@@ -120,7 +120,7 @@ func (s *ConsulServer) ready(ctx context.Context, client *api.Client) error {
 		return errors.New("it has no leader")
 	}
 	write := (&api.WriteOptions{}).WithContext(ctx)
-	key := "testserver/" + s.Node
+	key := "consulserver/" + s.Node
 	if _, err := client.KV().Put(&api.KVPair{Key: key}, write); err != nil {
 		return err
 	}

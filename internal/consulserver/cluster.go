@@ -1,6 +1,6 @@
-package testserver
+package consulserver
 
-// consulcluster.go runs three Consul servers that make a cluster.
+// cluster.go runs three Consul servers that make a cluster.
 
 import (
 	"context"
@@ -17,18 +17,18 @@ const clusterSize = 3
 // stays a member, so that it is one again when it is started.
 type Cluster struct {
 	// Servers are all of them, in no particular order.
-	Servers []*ConsulServer
+	Servers []*Server
 
 	t testing.TB
 }
 
-// ConsulCluster starts three servers that end with the test, and returns when each takes
+// StartCluster starts three servers that end with the test, and returns when each takes
 // writes. What they logged at last is shown if the test fails.
-func ConsulCluster(t testing.TB) *Cluster {
+func StartCluster(t testing.TB) *Cluster {
 	t.Helper()
 	c := &Cluster{t: t}
 	for range clusterSize {
-		c.Servers = append(c.Servers, newConsul(t, ConsulOptions{Durable: true}, c))
+		c.Servers = append(c.Servers, newServer(t, Options{Durable: true}, c))
 	}
 	if err := startOnFreePorts(t, c.Servers...); err != nil {
 		t.Fatal(err)
@@ -38,7 +38,7 @@ func ConsulCluster(t testing.TB) *Cluster {
 
 // Leader returns the server that a majority follows. While there is none it waits, and
 // ends the test after two minutes, so that it is to be called where t.Fatal may be.
-func (c *Cluster) Leader() *ConsulServer {
+func (c *Cluster) Leader() *Server {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), startWithin)
 	defer cancel()
@@ -55,10 +55,10 @@ func (c *Cluster) Leader() *ConsulServer {
 }
 
 // Followers returns the servers but the Leader, for which it waits. They need not run.
-func (c *Cluster) Followers() []*ConsulServer {
+func (c *Cluster) Followers() []*Server {
 	c.t.Helper()
 	leader := c.Leader()
-	var followers []*ConsulServer
+	var followers []*Server
 	for _, s := range c.Servers {
 		if s != leader {
 			followers = append(followers, s)
@@ -69,7 +69,7 @@ func (c *Cluster) Followers() []*ConsulServer {
 
 // leader returns nil unless a majority names the same server and that one agrees: for a
 // while after its end, a leader is still named by those that followed.
-func (c *Cluster) leader(ctx context.Context) *ConsulServer {
+func (c *Cluster) leader(ctx context.Context) *Server {
 	votes, agrees := make(map[string]int), make(map[string]bool)
 	for _, s := range c.Servers {
 		named := s.namesLeader(ctx)
@@ -85,7 +85,7 @@ func (c *Cluster) leader(ctx context.Context) *ConsulServer {
 }
 
 // namesLeader returns what the server says is the leader's address, or nothing.
-func (s *ConsulServer) namesLeader(ctx context.Context) string {
+func (s *Server) namesLeader(ctx context.Context) string {
 	if !s.Running() {
 		return ""
 	}

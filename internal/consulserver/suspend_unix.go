@@ -1,6 +1,6 @@
 //go:build unix && !aix && !solaris
 
-package testserver
+package consulserver
 
 // suspend_unix.go has the signals that other systems lack.
 

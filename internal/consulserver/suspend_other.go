@@ -1,6 +1,6 @@
 //go:build !unix || aix || solaris
 
-package testserver
+package consulserver
 
 // suspend_other.go is for systems where no server is started.
 

@@ -1,18 +1,18 @@
-package testserver
+package consulserver
 
-// consulconfig.go is the configuration of a Consul server.
+// config.go is the configuration of a Consul server.
 
 import (
 	"encoding/json"
 	"path/filepath"
 )
 
-func (s *ConsulServer) configFile() string { return filepath.Join(s.dir, "consul.json") }
+func (s *Server) configFile() string { return filepath.Join(s.dir, "consul.json") }
 
-func (s *ConsulServer) dataDir() string { return filepath.Join(s.dir, "data") }
+func (s *Server) dataDir() string { return filepath.Join(s.dir, "data") }
 
 // configuration says everything but -dev, which is no setting of a file.
-func (s *ConsulServer) configuration() []byte {
+func (s *Server) configuration() []byte {
 	all := map[string]any{
 		"node_name":   s.Node,
 		"bind_addr":   "127.0.0.1",

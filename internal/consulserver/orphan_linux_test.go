@@ -1,4 +1,4 @@
-package testserver
+package consulserver
 
 import (
 	"bufio"
@@ -10,12 +10,16 @@ import (
 	"testing"
 )
 
+// childVariable makes the test binary run one test, as the tests of a package that are
+// killed.
+const childVariable = "CONSULSERVER_TEST_CHILD"
+
 // TestConsulChild is the child of TestConsulServersEndWithTheirParent.
 func TestConsulChild(t *testing.T) {
-	if os.Getenv(childVariable) != "consul" {
+	if os.Getenv(childVariable) == "" {
 		return
 	}
-	fmt.Printf("process %d\n", Consul(t).PID())
+	fmt.Printf("process %d\n", Start(t).PID())
 	select {}
 }
 
@@ -26,7 +30,7 @@ func TestConsulServersEndWithTheirParent(t *testing.T) {
 		t.Fatal(err)
 	}
 	parent := exec.Command(binary, "-test.run=^TestConsulChild$")
-	parent.Env = append(os.Environ(), childVariable+"=consul", "TMPDIR="+t.TempDir())
+	parent.Env = append(os.Environ(), childVariable+"=1", "TMPDIR="+t.TempDir())
 	out, err := parent.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,6 @@
 //go:build unix && !aix && !solaris
 
-package testserver
+package consulserver
 
 import (
 	"context"

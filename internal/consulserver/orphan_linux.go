@@ -1,4 +1,4 @@
-package testserver
+package consulserver
 
 // orphan_linux.go has the kernel end a program whose parent was killed.
 

@@ -1,8 +1,8 @@
 //go:build unix && !aix && !solaris
 
-package testserver
+package filelock
 
-// lock_unix.go keeps other processes out.
+// filelock_unix.go locks with flock.
 
 import (
 	"fmt"
@@ -10,9 +10,9 @@ import (
 	"syscall"
 )
 
-// lockFile waits until no other process has locked the file. The system unlocks it
+// Lock waits until no other process has locked the file. The system unlocks it
 // when the process dies.
-func lockFile(name string) (unlock func(), err error) {
+func Lock(name string) (unlock func(), err error) {
 	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("opening the lock: %w", err)

@@ -1,6 +1,6 @@
-package testserver
+package consulserver
 
-// consulbinary.go finds Consul's program, or builds it: there is no package of it that
+// binary.go finds Consul's program, or builds it: there is no package of it that
 // could be installed without asking anybody.
 
 import (
@@ -18,9 +18,13 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/weirproxy/weir/internal/filelock"
 )
 
 const (
+	// noInstall is the variable that forbids building.
+	noInstall    = "WEIR_NO_INSTALL"
 	consulModule = "github.com/hashicorp/consul"
 	// buildWithin is generous: a build takes four minutes on two processors that do
 	// nothing else.
@@ -58,7 +62,7 @@ func findConsul(ctx context.Context, logf func(string, ...any)) (string, error) 
 		cache:  filepath.Join(cache, "weir"),
 		may:    os.Getenv(noInstall) == "",
 		onPath: consulOnPath,
-		lock:   lockFile,
+		lock:   filelock.Lock,
 		run:    runGo,
 		logf:   logf,
 	}

@@ -1,4 +1,4 @@
-package testserver
+package consulserver
 
 import (
 	"context"
@@ -14,14 +14,14 @@ import (
 // machine that does nothing else.
 const noticedWithin = 30 * time.Second
 
-func put(t *testing.T, s *ConsulServer, key string) {
+func put(t *testing.T, s *Server, key string) {
 	t.Helper()
 	if _, err := s.Client().KV().Put(&api.KVPair{Key: key, Value: []byte("v")}, nil); err != nil {
 		t.Errorf("writing: %v", err)
 	}
 }
 
-func has(t *testing.T, s *ConsulServer, key string) bool {
+func has(t *testing.T, s *Server, key string) bool {
 	t.Helper()
 	pair, _, err := s.Client().KV().Get(key, nil)
 	if err != nil {
@@ -42,10 +42,10 @@ func eventually(t *testing.T, what string, holds func() bool) {
 
 func TestConsulServersLoseOrKeepTheirData(t *testing.T) {
 	t.Parallel()
-	for name, options := range map[string]ConsulOptions{"in memory": {}, "durable": {Durable: true}} {
+	for name, options := range map[string]Options{"in memory": {}, "durable": {Durable: true}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := ConsulWith(t, options)
+			s := StartWith(t, options)
 			address, pid := s.Address(), s.PID()
 			for how, end := range map[string]func(){"stopped": s.Stop, "killed": s.Kill} {
 				put(t, s, "k")
@@ -75,9 +75,9 @@ func TestConsulServersLoseOrKeepTheirData(t *testing.T) {
 
 func TestConsulServersAreSuspended(t *testing.T) {
 	t.Parallel()
-	var s *ConsulServer
+	var s *Server
 	t.Run("test", func(t *testing.T) {
-		s = Consul(t)
+		s = Start(t)
 		ask := func() error {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
@@ -102,7 +102,7 @@ func TestConsulServersAreSuspended(t *testing.T) {
 
 func TestConsulServersWithACL(t *testing.T) {
 	t.Parallel()
-	s := ConsulWith(t, ConsulOptions{ACL: true})
+	s := StartWith(t, Options{ACL: true})
 	if s.Token == "" {
 		t.Error("there is no token")
 	}
@@ -145,13 +145,13 @@ func TestConsulServersWithACL(t *testing.T) {
 
 func TestConsulServersElectANewLeader(t *testing.T) {
 	t.Parallel()
-	c := ConsulCluster(t)
+	c := StartCluster(t)
 	leader, followers := c.Leader(), c.Followers()
 	if len(followers) != 2 || followers[0] == leader || followers[1] == leader || followers[0] == followers[1] {
 		t.Fatalf("of %d servers %s leads, and %d follow", len(c.Servers), leader.Node, len(followers))
 	}
 	put(t, followers[0], "before")
-	for _, end := range []func(*ConsulServer){(*ConsulServer).Kill, (*ConsulServer).Pause} {
+	for _, end := range []func(*Server){(*Server).Kill, (*Server).Pause} {
 		end(leader)
 		begun := time.Now()
 		next := c.Leader()
@@ -186,17 +186,17 @@ func TestConsulServersElectANewLeader(t *testing.T) {
 
 func TestConsulServersThatCannotStart(t *testing.T) {
 	t.Parallel()
-	s := Consul(t)
-	other := newConsul(t, ConsulOptions{}, nil)
+	s := Start(t)
+	other := newServer(t, Options{}, nil)
 	other.http, other.rpc, other.gossip = s.http, s.rpc, s.gossip
-	err := startAll(t.Context(), []*ConsulServer{other})
+	err := startAll(t.Context(), []*Server{other})
 	if err == nil || !strings.Contains(err.Error(), portTaken) {
 		t.Errorf("two servers with the same ports: %v", err)
 	}
 	if err := startOnFreePorts(t, other); err != nil {
 		t.Error(err)
 	}
-	if err := startAll(t.Context(), []*ConsulServer{other}); err == nil {
+	if err := startAll(t.Context(), []*Server{other}); err == nil {
 		t.Error("a server that runs is started")
 	}
 	if err := other.agent.kill(); err != nil {

@@ -1,4 +1,4 @@
-package testserver
+package consulserver
 
 // child.go runs a program that makes no processes of its own, and ends it.
 

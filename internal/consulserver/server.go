@@ -1,6 +1,10 @@
-package testserver
+// Package consulserver gives tests a Consul of their own, one server or three. It is for
+// tests only; nothing else may import it.
+//
+// The package depends on consul/api to make clients.
+package consulserver
 
-// consul.go runs a Consul server for a test.
+// server.go runs a Consul server for a test.
 
 import (
 	"context"
@@ -14,62 +18,70 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/consul/api"
 )
 
-// ConsulOptions are how a Consul is started.
-type ConsulOptions struct {
+const (
+	// startWithin is generous: a busy machine starts slowly, and a server that
+	// exits is noticed at once.
+	startWithin = 2 * time.Minute
+	stopWithin  = 20 * time.Second
+)
+
+// Options are how a Consul is started.
+type Options struct {
 	// Durable keeps the data on disk, so that a server that is started again has it.
 	// Default: it is in memory, and a server that ends has lost everything.
 	Durable bool
-	// ACL has every request refused that has no token that allows it. ConsulServer.Token
+	// ACL has every request refused that has no token that allows it. Server.Token
 	// allows everything. Default: everybody may do everything.
 	ACL bool
 }
 
-// ConsulServer is a Consul server that listens on loopback alone. Its methods may be
+// Server is a Consul server that listens on loopback alone. Its methods may be
 // called from any goroutine; what fails in them fails the test.
-type ConsulServer struct {
+type Server struct {
 	// Node is the name of its node, which no other server has.
 	Node string
-	// Token allows everything on a server with ConsulOptions.ACL, and is empty on others.
+	// Token allows everything on a server with Options.ACL, and is empty on others.
 	Token string
 
 	t                 testing.TB
-	options           ConsulOptions
+	options           Options
 	dir               string
 	http, rpc, gossip int // ports
 	peers             *Cluster
 	agent             *child
 }
 
-// Consul starts a server that ends with the test and keeps everything in memory:
+// Start starts a server that ends with the test and keeps everything in memory:
 // stopped and started again, it is empty. What it logged at last is shown if the test
 // fails. The first call on a machine may build Consul, which takes minutes.
-func Consul(t testing.TB) *ConsulServer {
+func Start(t testing.TB) *Server {
 	t.Helper()
-	return ConsulWith(t, ConsulOptions{})
+	return StartWith(t, Options{})
 }
 
-// ConsulWith is Consul with options.
-func ConsulWith(t testing.TB, options ConsulOptions) *ConsulServer {
+// StartWith is Start with options.
+func StartWith(t testing.TB, options Options) *Server {
 	t.Helper()
-	s := newConsul(t, options, nil)
+	s := newServer(t, options, nil)
 	if err := startOnFreePorts(t, s); err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
-// newConsul makes a server that has not been started, and that ends with the test.
-func newConsul(t testing.TB, options ConsulOptions, peers *Cluster) *ConsulServer {
+// newServer makes a server that has not been started, and that ends with the test.
+func newServer(t testing.TB, options Options, peers *Cluster) *Server {
 	t.Helper()
 	binary, err := consulBinary(t)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &ConsulServer{Node: "weir-" + randomHex(4), t: t, options: options, dir: t.TempDir(), peers: peers}
+	s := &Server{Node: "weir-" + randomHex(4), t: t, options: options, dir: t.TempDir(), peers: peers}
 	if options.ACL {
 		s.Token = randomUUID()
 	}
@@ -78,27 +90,38 @@ func newConsul(t testing.TB, options ConsulOptions, peers *Cluster) *ConsulServe
 		args = append(args, "-dev")
 	}
 	s.agent = &child{name: "Consul", program: binary, args: args, log: filepath.Join(s.dir, "server.log")}
-	t.Cleanup(func() { end(t, s.agent.name, s.agent) })
+	t.Cleanup(s.end)
 	return s
 }
 
+// end stops the server with its test.
+func (s *Server) end() {
+	s.t.Helper()
+	if s.t.Failed() {
+		s.t.Logf("log of %s:\n%s", s.Node, s.agent.LogTail())
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), stopWithin)
+	defer cancel()
+	s.check(s.agent.Stop(ctx))
+}
+
 // Address returns the host and port of the HTTP API. They never change.
-func (s *ConsulServer) Address() string { return loopback(s.http) }
+func (s *Server) Address() string { return loopback(s.http) }
 
 // rpcAddress is how the servers call this one among themselves.
-func (s *ConsulServer) rpcAddress() string { return loopback(s.rpc) }
+func (s *Server) rpcAddress() string { return loopback(s.rpc) }
 
 func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
 // Client returns a new client of the server, with connections of its own and the Token.
-func (s *ConsulServer) Client() *api.Client {
+func (s *Server) Client() *api.Client {
 	client, err := s.newClient(nil)
 	s.check(err)
 	return client
 }
 
 // newClient leaves nothing important to the variables of the environment.
-func (s *ConsulServer) newClient(transport *http.Transport) (*api.Client, error) {
+func (s *Server) newClient(transport *http.Transport) (*api.Client, error) {
 	client, err := api.NewClient(&api.Config{Address: s.Address(), Scheme: "http", Token: s.Token, Transport: transport})
 	if err != nil {
 		return nil, fmt.Errorf("making a client of Consul: %w", err)
@@ -107,64 +130,64 @@ func (s *ConsulServer) newClient(transport *http.Transport) (*api.Client, error)
 }
 
 // looker returns a client that leaves no connection behind.
-func (s *ConsulServer) looker() (*api.Client, error) {
+func (s *Server) looker() (*api.Client, error) {
 	return s.newClient(&http.Transport{DisableKeepAlives: true})
 }
 
 // Running reports whether the server's process is there, suspended or not.
-func (s *ConsulServer) Running() bool { return s.agent.pid() != 0 }
+func (s *Server) Running() bool { return s.agent.pid() != 0 }
 
 // PID returns the id of the server's process, or 0 when there is none.
-func (s *ConsulServer) PID() int { return s.agent.pid() }
+func (s *Server) PID() int { return s.agent.pid() }
 
 // LogTail returns the last lines that the server logged, up to 4 KiB.
-func (s *ConsulServer) LogTail() string { return s.agent.LogTail() }
+func (s *Server) LogTail() string { return s.agent.LogTail() }
 
 // Stop ends the server with SIGTERM and returns when it is gone. A server that is not
 // running is left alone.
-func (s *ConsulServer) Stop() {
+func (s *Server) Stop() {
 	ctx, cancel := context.WithTimeout(context.Background(), stopWithin)
 	defer cancel()
 	s.check(s.agent.Stop(ctx))
 }
 
 // Kill ends the server with SIGKILL, as a crash does, and returns when it is gone.
-func (s *ConsulServer) Kill() { s.check(s.agent.kill()) }
+func (s *Server) Kill() { s.check(s.agent.kill()) }
 
 // Pause suspends the server: it takes connections and answers nothing.
-func (s *ConsulServer) Pause() { s.check(s.agent.signal(suspend)) }
+func (s *Server) Pause() { s.check(s.agent.signal(suspend)) }
 
 // Resume ends Pause.
-func (s *ConsulServer) Resume() { s.check(s.agent.signal(resume)) }
+func (s *Server) Resume() { s.check(s.agent.signal(resume)) }
 
 // Start starts a server that has ended again, on the same ports, and returns when it has
 // a leader and takes writes.
-func (s *ConsulServer) Start() {
+func (s *Server) Start() {
 	s.Launch()
 	s.WaitReady()
 }
 
 // Launch is Start without waiting: for a server that cannot have a leader yet, and for
 // tests that watch for the first answer themselves.
-func (s *ConsulServer) Launch() { s.check(s.launch()) }
+func (s *Server) Launch() { s.check(s.launch()) }
 
 // WaitReady returns when the server has a leader and takes writes. It is given two
 // minutes.
-func (s *ConsulServer) WaitReady() {
+func (s *Server) WaitReady() {
 	ctx, cancel := context.WithTimeout(context.Background(), startWithin)
 	defer cancel()
 	s.check(s.waitReady(ctx))
 }
 
 // Wipe stops the server, removes its data, and starts it.
-func (s *ConsulServer) Wipe() {
+func (s *Server) Wipe() {
 	s.Stop()
 	s.check(os.RemoveAll(s.dataDir()))
 	s.Start()
 }
 
 // check fails the test from any goroutine.
-func (s *ConsulServer) check(err error) {
+func (s *Server) check(err error) {
 	if err != nil {
 		s.t.Error(err)
 	}
