@@ -155,7 +155,13 @@ func (s *Server) Stop() {
 func (s *Server) Kill() { s.check(s.agent.kill()) }
 
 // Pause suspends the server: it takes connections and answers nothing.
-func (s *Server) Pause() { s.check(s.agent.signal(suspend)) }
+func (s *Server) Pause() {
+	s.check(s.agent.signal(suspend))
+	// its threads go on until each has seen the signal
+	for deadline := time.Now().Add(time.Second); !isSuspended(s.agent.pid()) && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
+}
 
 // Resume ends Pause.
 func (s *Server) Resume() { s.check(s.agent.signal(resume)) }
