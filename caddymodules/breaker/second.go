@@ -6,20 +6,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"maps"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
 
 	"go.uber.org/zap"
 
-	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
 	"github.com/weirproxy/weir/governance/circuit"
+	"github.com/weirproxy/weir/internal/replay"
 )
 
 // Up to mostDiscarded bytes of a failing answer, and what comes of it within discardFor, are
@@ -35,12 +30,7 @@ var errCut = errors.New("the failing answer is replaced by the fallback")
 // second is what it takes to give a failed request to the fallback: the request and the
 // answer's header as they were before next had them.
 type second struct {
-	request http.Request
-	url     url.URL
-	header  http.Header
-	answer  http.Header
-	body    *keptBody     // nil if there is none
-	again   io.ReadCloser // the body for the fallback
+	replay.Original
 
 	cancel     context.CancelFunc // of next
 	held       *time.Timer        // cancels it; set once the failing answer is held back
@@ -52,9 +42,10 @@ type second struct {
 // mended, gives it to the fallback. watched says that it has a body.
 func (g *guard) passOrFallback(r *http.Request, watched bool) error {
 	h := g.handler
-	s := &second{request: *r, url: *r.URL, header: r.Header.Clone(), answer: maps.Clone(g.Header())}
+	s := new(second)
+	s.Keep(r, g.Header())
 	if watched {
-		s.body, r.Body = newKeptBody(&g.body, h.FallbackOnFailure.MaxBody)
+		s.KeepBody(r, &g.body, h.FallbackOnFailure.MaxBody, g.call.Sent)
 	}
 	// It ends with the request's, and is canceled before that only to cut an answer off. The
 	// request stays where it is: placeholders are about this one.
@@ -63,7 +54,7 @@ func (g *guard) passOrFallback(r *http.Request, watched bool) error {
 	*r = *r.WithContext(ctx)
 	g.second = s
 	err := g.passUnlessHeld(r)
-	if !g.held() && (err == nil || !g.failedUnsent(r, err) || !g.harmless(r, err) || !s.reopen()) {
+	if !g.held() && (err == nil || !g.failedUnsent(r, err) || !g.harmless(r, err) || !s.Reopen()) {
 		return err
 	}
 	if c := h.logger.Check(zap.DebugLevel, "request that failed is given to the fallback"); c != nil {
@@ -104,7 +95,7 @@ func (g *guard) failedUnsent(r *http.Request, err error) bool {
 // harmless reports whether it does no harm to make the request once more. err is what it
 // failed with, nil if with an answer.
 func (g *guard) harmless(r *http.Request, err error) bool {
-	return g.handler.FallbackOnFailure.NonIdempotent || idempotent(g.second.request.Method) || err != nil && neverSent(r, err)
+	return g.handler.FallbackOnFailure.NonIdempotent || idempotent(g.second.Method()) || err != nil && replay.NeverSent(r, err)
 }
 
 // idempotent reports whether requests with the method may be repeated
@@ -117,26 +108,6 @@ func idempotent(method string) bool {
 	return false
 }
 
-// neverSent reports whether err proves that the request has reached no upstream: none
-// took the connection, or there was none to connect to. If it was tried before, the
-// operator has configured the proxy to repeat such requests.
-func neverSent(r *http.Request, err error) bool {
-	var dialError reverseproxy.DialError
-	if errors.As(err, &dialError) {
-		return true
-	}
-	var handlerError caddyhttp.HandlerError
-	if !errors.As(err, &handlerError) || !strings.HasPrefix(handlerError.Trace, "reverseproxy.") {
-		return false
-	}
-	repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
-	if !ok {
-		return false
-	}
-	_, tried := repl.Get("http.reverse_proxy.upstream.address")
-	return !tried
-}
-
 // held reports whether next's answer is held back.
 func (g *guard) held() bool { return g.second != nil && g.second.held != nil }
 
@@ -144,20 +115,13 @@ func (g *guard) held() bool { return g.second != nil && g.second.held != nil }
 // fallback may replace it. That is the end of the call.
 func (g *guard) hold() bool {
 	s := g.second
-	if s == nil || g.body.failed.Load() || !g.harmless(nil, nil) || !s.reopen() {
+	if s == nil || g.body.failed.Load() || !g.harmless(nil, nil) || !s.Reopen() {
 		return false
 	}
 	s.held = time.AfterFunc(discardFor, s.cancel)
 	s.retryAfter = g.Header().Get("Retry-After")
 	g.call.End(circuit.Failure, g.retryAfter())
 	return true
-}
-
-// reopen takes the body from whoever reads it, and reports whether all of it can be read
-// again. From then on nobody can use it up.
-func (s *second) reopen() (ok bool) {
-	s.again, ok = s.body.again()
-	return ok
 }
 
 // discard takes what next writes of a failing answer.
@@ -175,11 +139,5 @@ func (s *second) restore(r *http.Request, answer http.Header) {
 		s.held.Stop()
 	}
 	s.cancel() // what is left of next has no use any more
-	*r = s.request
-	*r.URL, r.Header = s.url, s.header
-	if s.again != nil {
-		r.Body = s.again
-	}
-	clear(answer)
-	maps.Copy(answer, s.answer)
+	s.Restore(r, answer)
 }

@@ -1,4 +1,4 @@
-package breaker
+package replay
 
 import (
 	"bytes"
@@ -7,25 +7,17 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-
-	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
-
-	"github.com/weirproxy/weir/governance/circuit"
 )
-
-func kept(source io.Reader, limit int64) (*keptBody, io.ReadCloser) {
-	return newKeptBody(&watchedBody{ReadCloser: io.NopCloser(source), call: new(circuit.Call)}, limit)
-}
 
 func TestBodiesAreReadAgain(t *testing.T) {
 	const text = "0123456789"
 	for _, read := range []int64{0, 4, 10} {
-		b, first := kept(strings.NewReader(text), 10)
+		b, first := NewBody(strings.NewReader(text), 10, nil)
 		if _, err := io.CopyN(io.Discard, first, read); err != nil {
 			t.Fatal(err)
 		}
 		first.Close()
-		second, ok := b.again()
+		second, ok := b.Again()
 		if !ok {
 			t.Fatalf("after %d of 10 bytes it is spilt", read)
 		}
@@ -40,12 +32,12 @@ func TestBodiesAreReadAgain(t *testing.T) {
 }
 
 func TestLongBodiesAreNotKept(t *testing.T) {
-	b, first := kept(strings.NewReader("0123456789"), 9)
+	b, first := NewBody(strings.NewReader("0123456789"), 9, nil)
 	got, err := io.ReadAll(first)
 	if string(got) != "0123456789" || err != nil {
 		t.Errorf("it is read as %q, %v", got, err)
 	}
-	if _, ok := b.again(); ok || b.kept != nil {
+	if _, ok := b.Again(); ok || b.kept != nil {
 		t.Error("it is kept")
 	}
 }
@@ -53,7 +45,7 @@ func TestLongBodiesAreNotKept(t *testing.T) {
 // A transport that waits for the client's next bytes does not take them along.
 func TestABodyThatIsBeingRead(t *testing.T) {
 	source, client := io.Pipe()
-	b, first := kept(source, 4)
+	b, first := NewBody(source, 4, nil)
 	reading := make(chan error)
 	go func() {
 		p := make([]byte, 100)
@@ -69,7 +61,7 @@ func TestABodyThatIsBeingRead(t *testing.T) {
 	if err := <-reading; err != nil {
 		t.Fatal(err)
 	}
-	second, ok := b.again()
+	second, ok := b.Again()
 	if !ok {
 		t.Fatal("after 2 of 4 bytes it is spilt")
 	}
@@ -86,11 +78,11 @@ func TestABodyThatIsBeingRead(t *testing.T) {
 	}
 }
 
-func FuzzKeptBody(f *testing.F) {
+func FuzzBody(f *testing.F) {
 	f.Add([]byte("hello"), uint8(3), uint8(2), uint8(5))
 	f.Add([]byte{}, uint8(0), uint8(1), uint8(0))
 	f.Fuzz(func(t *testing.T, text []byte, limit, step, reads uint8) {
-		b, first := kept(bytes.NewReader(text), int64(limit))
+		b, first := NewBody(bytes.NewReader(text), int64(limit), nil)
 		var got []byte
 		p := make([]byte, int(step)+1)
 		for range reads {
@@ -103,7 +95,7 @@ func FuzzKeptBody(f *testing.F) {
 		if !bytes.HasPrefix(text, got) {
 			t.Fatalf("read %q of %q", got, text)
 		}
-		second, ok := b.again()
+		second, ok := b.Again()
 		if ok != (len(got) <= int(limit)) {
 			t.Fatalf("of %d bytes, at most %d kept, it can be read again: %v", len(got), limit, ok)
 		}
@@ -112,34 +104,6 @@ func FuzzKeptBody(f *testing.F) {
 		}
 		if again, err := io.ReadAll(second); !bytes.Equal(again, text) || err != nil {
 			t.Fatalf("read again: %q, %v, want %q", again, err, text)
-		}
-	})
-}
-
-// Whatever a Caddyfile says, it is refused or makes a handler that can be provisioned.
-func FuzzUnmarshalCaddyfile(f *testing.F) {
-	for _, seed := range []string{
-		"breaker checkout",
-		"breaker a b",
-		"breaker a {\n\twindow 10s\n\tmin_calls 20\n\tfailure_ratio 50%\n\tconsecutive off\n}",
-		"breaker a {\n\tslow_call 2s 80%\n\topen_for 5s 5m\n\tprobes 3\n\tprobe_timeout 10s\n\trecover_over off\n}",
-		"breaker a {\n\tmax_concurrent 100\n\tfailure_status 5xx 429 4\n\tdry_run\n}",
-		"breaker a {\n\tfallback {\n\t\trespond x\n\t}\n\tfallback_on_failure {\n\t\tmax_body 64KiB\n\t\tnon_idempotent\n\t}\n}",
-		"breaker a {\n\twindow 1ns\n\tslow_call 1ns\n\topen_for 1ns\n}",
-	} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		h := new(Handler)
-		fallback, err := h.unmarshal(caddyfile.NewTestDispenser(text))
-		if err != nil {
-			return
-		}
-		if fallback != nil {
-			h.FallbackRaw = []byte("{}")
-		}
-		if err := h.check(); err != nil {
-			t.Errorf("%q is accepted, but not provisioned: %v", text, err)
 		}
 	})
 }
