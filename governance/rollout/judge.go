@@ -60,7 +60,8 @@ type Verdict struct {
 	// LatencyP is as ErrorP, of so many slow requests.
 	LatencyP float64 `json:"latency_p"`
 	// Slow is how many requests of the canary took SlowSeconds or longer, which is as
-	// long as may be. SlowSeconds is 0 before stable has answered.
+	// long as may be; those whose clients waited as long and left are among them.
+	// SlowSeconds is 0 before stable has answered.
 	Slow        int     `json:"slow"`
 	SlowSeconds float64 `json:"slow_seconds"`
 }
@@ -104,7 +105,7 @@ func judge(s Settings, canary, stable sample) Verdict {
 	}
 	v.testErrors(s)
 	v.testLatency(s, canary, stable)
-	v.decide(s, ratio(v.Canary.Unanswered, canary.started)-ratio(v.Stable.Unanswered, stable.started))
+	v.decide(s, canary.requests+canary.left.total, ratio(v.Canary.Unanswered, canary.started)-ratio(v.Stable.Unanswered, stable.started))
 	return v
 }
 
@@ -122,28 +123,33 @@ func (v *Verdict) testErrors(s Settings) {
 // testLatency sets LatencyP: as many of the canary's requests are slower than
 // MaxLatencyRatio times stable's quantile as would be if all its latencies were stable's
 // times that. The buckets of the histograms make the limit later and the slow ones
-// fewer than they are, never the other way round.
+// fewer than they are, never the other way round. So does what is taken for the latency
+// of a request whose client left: with stable that it would have had no end, with the
+// canary that it ended then.
 func (v *Verdict) testLatency(s Settings, canary, stable sample) {
-	if stable.requests == 0 {
+	canarys, stables := canary.requests+canary.left.total, stable.requests+stable.left.total
+	limit := quantileRank(max(stables, 1), s.Quantile)
+	if limit > stable.requests {
 		return
 	}
-	limit := quantileRank(stable.requests, s.Quantile)
 	v.SlowSeconds = upper(stable.latencies.rank(limit)).Seconds() * s.MaxLatencyRatio
-	v.Slow = canary.latencies.slower(v.SlowSeconds)
-	if canary.requests < s.MinRequests || ratio(v.Slow, canary.requests) <= 1-s.Quantile {
+	v.Slow = canary.latencies.slower(v.SlowSeconds) + canary.left.slower(v.SlowSeconds)
+	if canarys < s.MinRequests || ratio(v.Slow, canarys) <= 1-s.Quantile {
 		return
 	}
-	v.LatencyP = exceedances(v.Slow, canary.requests, limit, stable.requests)
+	v.LatencyP = exceedances(v.Slow, canarys, limit, stables)
 }
 
-func (v *Verdict) decide(s Settings, unanswered float64) {
+// decide sets what follows. canarys are the requests that LatencyP is about, and unanswered
+// is how much more of its requests the canary leaves unanswered.
+func (v *Verdict) decide(s Settings, canarys int, unanswered float64) {
 	switch {
 	case v.ErrorP <= s.Alpha:
 		v.fail(RuleErrors, fmt.Sprintf("the canary fails more often than stable: %s of %d requests, against %s of %d",
 			percent(v.Canary.ErrorRate), v.Canary.Requests, percent(v.Stable.ErrorRate), v.Stable.Requests))
 	case v.LatencyP <= s.Alpha:
 		v.fail(RuleLatency, fmt.Sprintf("the canary is slower than stable: %s of %d requests took %.4g s or longer, and %s may",
-			percent(ratio(v.Slow, v.Canary.Requests)), v.Canary.Requests, v.SlowSeconds, percent(1-s.Quantile)))
+			percent(ratio(v.Slow, canarys)), canarys, v.SlowSeconds, percent(1-s.Quantile)))
 	case v.Canary.Requests < s.MinRequests:
 		v.hold(RuleRequests, fmt.Sprintf("the canary has answered %d of the %d requests that it takes", v.Canary.Requests, s.MinRequests))
 	case v.Stable.Requests < s.MinRequests:

@@ -25,11 +25,12 @@ type window struct {
 }
 
 // side is one stage in a window. Its counters are apart from the other side's by the
-// histogram, so that the stages do not share a cache line.
+// histograms, so that the stages do not share a cache line.
 type side struct {
 	started   atomic.Uint64
 	errors    atomic.Uint64
 	latencies histogram // of those that ended
+	left      histogram // of those whose clients left: how long these waited
 }
 
 // Call is a request under way. That of the zero value is of nobody, and its end
@@ -37,10 +38,9 @@ type side struct {
 type Call struct{ side *side }
 
 // End notes how the request ended: after which time, and whether it failed. It is
-// called once at most. A request whose end says nothing about the stage, as when its
-// client went away, does not end: it counts as not answered, and stops a promotion
-// if the canary has more of its kind. One that another stage answers because the canary
-// could not is a failure of the canary, and nothing of the other's.
+// called once at most. A request whose client went away does not end: see Left. One that
+// another stage answers because the canary could not is a failure of the canary, and
+// nothing of the other's.
 func (c Call) End(latency time.Duration, failed bool) {
 	if c.side == nil {
 		return
@@ -51,21 +51,31 @@ func (c Call) End(latency time.Duration, failed bool) {
 	}
 }
 
+// Left notes, in place of End, that the client went away, and after which time. It counts
+// as not answered, and stops a promotion if the canary has more of its kind. An answer
+// would have taken longer, so it can be slow, but it cannot be fast.
+func (c Call) Left(after time.Duration) {
+	if c.side != nil {
+		c.side.left.observe(after)
+	}
+}
+
 // sample is what is known of a side at one time.
 type sample struct {
 	started, requests, errors int
-	latencies                 *counts
+	latencies, left           *counts
 }
 
 // sample reads what counts later first, so that a request that ends meanwhile does not
 // make more errors than requests, or more of these than have begun.
 func (s *side) sample() sample {
 	errors := s.errors.Load()
-	latencies := s.latencies.read()
+	latencies, left := s.latencies.read(), s.left.read()
 	return sample{
 		started:   int(s.started.Load()),
 		requests:  latencies.total,
 		errors:    int(errors),
 		latencies: latencies,
+		left:      left,
 	}
 }

@@ -14,7 +14,8 @@
 //   - latency: more of its requests than chance explains are slower than MaxLatencyRatio
 //     times stable's Quantile. The exact rank test of how many of one sample are above one
 //     of another, the same for every shape of the latencies, if the canary's are stable's
-//     times that ratio.
+//     times that ratio. A canary that does not answer at all is slow when its clients have
+//     waited that long and left.
 //
 // The margins are why looking often does no harm: a canary as good as stable is away from
 // them, and the more requests there are, the surer it is.
