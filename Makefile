@@ -24,7 +24,7 @@ XCADDY_ENV ?= GOPROXY=file://$(shell go env GOMODCACHE)/cache/download GOSUMDB=o
 MODULES := tools tools/riverbench tools/contractdiff outboxworker/outbox/gormoutbox
 
 # Packages whose fuzz targets make soak runs.
-FUZZED := $(addprefix governance/contract/,strictjson schema route param body) governance/contract
+FUZZED := $(addprefix governance/contract/,strictjson schema route param body) governance/contract governance/cohort
 
 # Packages that have benchmarks.
 BENCHED = $(shell grep -rl --include='*_test.go' '^func Benchmark' . | xargs -r -n1 dirname | sort -u)
@@ -57,7 +57,7 @@ soak: ## run the long tests at their full counts (up to two hours)
 	WEIR_SOAK=1 go test -race=false -run Soak -timeout 60m -v ./integration/outbox
 	WEIR_SOAK=1 go -C tools/contractdiff test -run Soak -timeout 60m -v .
 	go -C tools/contractdiff test -run '^$$' -fuzz FuzzAgainstFilter -fuzztime 300000x -fuzzminimizetime 20x .
-	@# what reads foreign bytes in the contract: a million executions each
+	@# what reads foreign bytes in contracts and cookies: a million executions each
 	for package in $(FUZZED); do \
 		for target in $$(go test -list '^Fuzz' ./$$package | grep '^Fuzz'); do \
 			echo "$$package $$target"; \

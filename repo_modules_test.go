@@ -260,6 +260,7 @@ var spelled = map[string]struct{ caddyfile, handler string }{
 	"load_shed":        {"load_shed x", "load_shed"},
 	"warm_up":          {"warm_up x {\n\t\tramp\n\t}", "warm_up"},
 	"openapi_contract": {"openapi_contract x.yaml", "openapi_contract"},
+	"canary_route":     {"canary_route x {\n\t\tstage stable\n\t}", "canary_route"},
 	"breaker":          {"breaker x", "breaker"},
 	"handle":           {"handle {\n\t\trespond hello\n\t}", "subroute"},
 	"reverse_proxy":    {"reverse_proxy localhost:9000", "reverse_proxy"},

@@ -6,6 +6,8 @@
 //	health      process_health, load_shed      liveness, readiness and signals; shedding under load
 //	warmup      warm_up                        few requests while a service is cold
 //	openapi     openapi_contract               requests and answers held to an OpenAPI document
+//	canary      canary_route,                  stages of a release, a guard that promotes and rolls back;
+//	            release_stage                  the matcher of the stage
 //	breaker     breaker                        circuit breakers of routes, with fallbacks
 //	balance     lb_policy success_weighted     balancing by success, breakers of upstreams, the outcome tap
 //	consul      dynamic consul_kv,             upstreams that follow leases or Consul's catalogue;
@@ -17,6 +19,7 @@ import (
 	// blank imports register the modules
 	_ "github.com/weirproxy/weir/caddymodules/balance"
 	_ "github.com/weirproxy/weir/caddymodules/breaker"
+	_ "github.com/weirproxy/weir/caddymodules/canary"
 	_ "github.com/weirproxy/weir/caddymodules/consul"
 	_ "github.com/weirproxy/weir/caddymodules/governance"
 	_ "github.com/weirproxy/weir/caddymodules/health"

@@ -31,7 +31,7 @@ func example(t *testing.T) (config string, port map[int]int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	port = map[int]int{2019: 0, 8080: 0, 8081: 0, 8500: 0, 9001: 0, 9002: 0, 9003: 0, 9004: 0, 9005: 0}
+	port = map[int]int{2019: 0, 8080: 0, 8081: 0, 8082: 0, 8500: 0, 9001: 0, 9002: 0, 9003: 0, 9004: 0, 9005: 0}
 	const document = " openapi.example.yaml "
 	if !strings.Contains(string(text), document) {
 		t.Fatalf("Caddyfile.example does not name%s", document)

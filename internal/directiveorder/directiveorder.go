@@ -39,7 +39,7 @@ var Groups = []Group{
 	{
 		Position:   httpcaddyfile.Before,
 		Anchor:     "invoke",
-		Directives: []string{"load_shed", "warm_up", "openapi_contract", "breaker"},
+		Directives: []string{"load_shed", "warm_up", "openapi_contract", "canary_route", "breaker"},
 	},
 }
 
