@@ -55,6 +55,7 @@ test: ## run every test once, with the race detector
 soak: ## run the long tests at their full counts (up to two hours)
 	WEIR_SOAK=1 go test -race=false -run Soak -timeout 60m -v ./integration
 	WEIR_SOAK=1 go test -race=false -run Soak -timeout 60m -v ./integration/outbox
+	WEIR_SOAK=1 go test -count=1 -v ./governance/rollout
 	WEIR_SOAK=1 go -C tools/contractdiff test -run Soak -timeout 60m -v .
 	go -C tools/contractdiff test -run '^$$' -fuzz FuzzAgainstFilter -fuzztime 300000x -fuzzminimizetime 20x .
 	@# what reads foreign bytes in contracts and cookies: a million executions each
