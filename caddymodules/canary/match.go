@@ -107,19 +107,16 @@ func (m *Match) check() error {
 	return nil
 }
 
-// Match reports whether the request goes to one of the stages.
-func (m *Match) Match(r *http.Request) bool {
+// MatchWithError reports whether the request goes to one of the stages. There is never an
+// error.
+func (m *Match) MatchWithError(r *http.Request) (bool, error) {
 	stage, ok := caddyhttp.GetVar(r.Context(), m.variable).(string)
-	return ok && slices.Contains(m.Stages, stage)
+	return ok && slices.Contains(m.Stages, stage), nil
 }
-
-// MatchWithError implements caddyhttp.RequestMatcherWithError; there is never an error.
-func (m *Match) MatchWithError(r *http.Request) (bool, error) { return m.Match(r), nil }
 
 // Interface guards
 var (
 	_ caddy.Provisioner                 = (*Match)(nil)
-	_ caddyhttp.RequestMatcher          = (*Match)(nil)
 	_ caddyhttp.RequestMatcherWithError = (*Match)(nil)
 	_ caddyfile.Unmarshaler             = (*Match)(nil)
 )
