@@ -29,15 +29,12 @@ func (v *visit) hasFallback() bool {
 }
 
 // prepareFallback keeps the request as it is before the stage has it.
-func (v *visit) prepareFallback(r *http.Request, repl *caddy.Replacer, hasBody bool) {
+func (v *visit) prepareFallback(r *http.Request, hasBody bool) {
 	v.original = new(replay.Original)
 	v.original.Keep(r, v.Header())
 	if hasBody {
 		v.original.KeepBody(r, &v.body, v.handler.MaxBody, nil)
 	}
-	// Otherwise a proxy before this handler, such as forward_auth, would make it look as if
-	// the stage's had sent the request.
-	repl.Delete("http.reverse_proxy.upstream.address")
 }
 
 // mayFallBack reports whether stable can answer what the stage failed with err at: the

@@ -67,7 +67,7 @@ func (v *visit) ServeHTTP(w http.ResponseWriter, r *http.Request) error {
 		v.body.ReadCloser, r.Body = r.Body, &v.body
 	}
 	if v.hasFallback() {
-		v.prepareFallback(r, repl, hasBody)
+		v.prepareFallback(r, hasBody)
 	}
 	return v.pass(r)
 }

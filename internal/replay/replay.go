@@ -29,9 +29,16 @@ type Original struct {
 	again   io.ReadCloser // the body, once it is reopened
 }
 
-// Keep takes down what r and the header of its answer are.
+// upstreamTried is the placeholder of the last upstream that a proxy has chosen.
+const upstreamTried = "http.reverse_proxy.upstream.address"
+
+// Keep takes down what r and the header of its answer are. It has NeverSent be about what
+// comes from now on: a proxy before, such as forward_auth, says nothing about that.
 func (o *Original) Keep(r *http.Request, answer http.Header) {
 	*o = Original{request: *r, url: *r.URL, header: r.Header.Clone(), answer: maps.Clone(answer)}
+	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
+		repl.Delete(upstreamTried)
+	}
 }
 
 // KeepBody makes r read its body from source and keeps up to limit bytes of what is
@@ -79,6 +86,6 @@ func NeverSent(r *http.Request, err error) bool {
 	if !ok {
 		return false
 	}
-	_, tried := repl.Get("http.reverse_proxy.upstream.address")
+	_, tried := repl.Get(upstreamTried)
 	return !tried
 }

@@ -98,3 +98,18 @@ func TestNeverSent(t *testing.T) {
 		}
 	}
 }
+
+func TestAProxyBeforeSaysNothing(t *testing.T) {
+	repl := caddy.NewReplacer()
+	repl.Set(upstreamTried, "auth:80")
+	r := httptest.NewRequest(http.MethodPost, "/", nil)
+	r = r.WithContext(context.WithValue(r.Context(), caddy.ReplacerCtxKey, repl))
+	none := caddyhttp.HandlerError{Err: errors.New("no upstreams available"), StatusCode: 503, Trace: "reverseproxy.statusError (reverseproxy.go:1)"}
+	if NeverSent(r, none) {
+		t.Error("without Keep, the proxy before counts")
+	}
+	new(Original).Keep(r, nil)
+	if !NeverSent(r, none) {
+		t.Error("after Keep, the proxy before counts")
+	}
+}
