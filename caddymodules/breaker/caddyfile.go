@@ -3,10 +3,6 @@ package breaker
 // caddyfile.go holds the directive breaker.
 
 import (
-	"math"
-
-	"github.com/dustin/go-humanize"
-
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
@@ -121,7 +117,7 @@ func (h *Handler) unmarshalOnFailure(d *caddyfile.Dispenser) error {
 		switch d.Val() {
 		case "max_body":
 			var err error
-			if h.FallbackOnFailure.MaxBody, err = size(d); err != nil {
+			if h.FallbackOnFailure.MaxBody, err = caddyarg.Size(d); err != nil {
 				return err
 			}
 		case "non_idempotent":
@@ -134,20 +130,6 @@ func (h *Handler) unmarshalOnFailure(d *caddyfile.Dispenser) error {
 		}
 	}
 	return nil
-}
-
-// size reads one size of at least a byte.
-func size(d *caddyfile.Dispenser) (int64, error) {
-	option := d.Val()
-	value, err := caddyarg.One(d)
-	if err != nil {
-		return 0, err
-	}
-	n, err := humanize.ParseBytes(value)
-	if err != nil || n == 0 || n > math.MaxInt64 {
-		return 0, d.Errf("%s: %q is not a size such as 64KiB", option, value)
-	}
-	return int64(n), nil
 }
 
 func parseCaddyfile(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {

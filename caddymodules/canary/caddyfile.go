@@ -126,11 +126,11 @@ func (p *parser) option() (err error) {
 		}
 		return wrap(d, h.checkResponseHeader())
 	case "fallback_buffer":
-		h.MaxBody, err = sizeOf(d)
+		h.MaxBody, err = caddyarg.Size(d)
 		return err
 	case "no_fallback":
 		h.NoFallback = true
-		return flag(d)
+		return caddyarg.Flag(d)
 	default:
 		return caddyarg.Unknown(d, "header", "rule", "key", "cookie", "seed", "guard", "stage",
 			"response_header", "fallback_buffer", "no_fallback")

@@ -53,11 +53,11 @@ func (p *parser) headerOption(c *Header) error {
 		return wrap(d, err)
 	case "strict":
 		c.Strict = true
-		return flag(d)
+		return caddyarg.Flag(d)
 	case "pin":
 		c.Pin = true
 		p.pin = *d
-		return flag(d)
+		return caddyarg.Flag(d)
 	default:
 		return caddyarg.Unknown(d, "trust", "strict", "pin")
 	}

@@ -3,11 +3,7 @@ package canary
 // caddyfile_guard.go reads the guard, and the values that options have.
 
 import (
-	"math"
-	"strconv"
 	"strings"
-
-	"github.com/dustin/go-humanize"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
@@ -43,7 +39,7 @@ func (g *Guard) unmarshalOption(d *caddyfile.Dispenser) (err error) {
 	case "interval":
 		g.Interval, err = caddyarg.Duration(d)
 	case "min_requests":
-		g.MinRequests, err = countOf(d)
+		g.MinRequests, err = caddyarg.Count(d)
 	case "max_error_increase":
 		var share float64
 		share, err = caddyarg.Share(d)
@@ -55,7 +51,7 @@ func (g *Guard) unmarshalOption(d *caddyfile.Dispenser) (err error) {
 			err = d.Err("quantile: 0 is not from 0.5 to 0.999")
 		}
 	case "min_errors":
-		g.MinErrors, err = countOf(d)
+		g.MinErrors, err = caddyarg.Count(d)
 	case "alpha":
 		g.Alpha, err = positiveOf(d)
 	case "on_fail":
@@ -91,20 +87,6 @@ func shareOf(d *caddyfile.Dispenser, option, value string) (float64, error) {
 	return share, err
 }
 
-// countOf reads a whole number above 0, which in JSON stands for the default.
-func countOf(d *caddyfile.Dispenser) (int, error) {
-	option := d.Val()
-	value, err := caddyarg.One(d)
-	if err != nil {
-		return 0, err
-	}
-	n, err := strconv.Atoi(value)
-	if err != nil || n < 1 {
-		return 0, d.Errf("%s: %q is not a whole number of at least 1", option, value)
-	}
-	return n, nil
-}
-
 // positiveOf reads a number above 0, which in JSON stands for the default.
 func positiveOf(d *caddyfile.Dispenser) (float64, error) {
 	option := d.Val()
@@ -113,29 +95,6 @@ func positiveOf(d *caddyfile.Dispenser) (float64, error) {
 		err = d.Errf("%s: %v is not above 0", option, n)
 	}
 	return n, err
-}
-
-// sizeOf reads a size of at least a byte.
-func sizeOf(d *caddyfile.Dispenser) (int64, error) {
-	option := d.Val()
-	value, err := caddyarg.One(d)
-	if err != nil {
-		return 0, err
-	}
-	n, err := humanize.ParseBytes(value)
-	if err != nil || n == 0 || n > math.MaxInt64 {
-		return 0, d.Errf("%s: %q is not a size such as 64KiB", option, value)
-	}
-	return int64(n), nil
-}
-
-// flag refuses a value of an option that has none.
-func flag(d *caddyfile.Dispenser) error {
-	option := d.Val()
-	if d.NextArg() {
-		return d.Errf("%s takes no value, got %q", option, d.Val())
-	}
-	return nil
 }
 
 // wrap adds the place to an error, if there is one.

@@ -142,21 +142,21 @@ func (h *Handler) unmarshalOption(d *caddyfile.Dispenser) (err error) {
 	case "refresh":
 		h.Refresh, err = refresh(d)
 	case "lazy":
-		h.Lazy, err = flag(d)
+		h.Lazy, err = true, caddyarg.Flag(d)
 	case "allow_refs":
 		h.AllowRefs, err = caddyarg.Some(d)
 	case "strip_prefix":
 		h.StripPrefix, err = caddyarg.One(d)
 	case "ignore_servers":
-		h.IgnoreServers, err = flag(d)
+		h.IgnoreServers, err = true, caddyarg.Flag(d)
 	case "unknown_path":
 		h.UnknownPath, err = passOr(d, 404)
 	case "unknown_method":
 		h.UnknownMethod, err = passOr(d, 405)
 	case "strict_query":
-		h.StrictQuery, err = flag(d)
+		h.StrictQuery, err = true, caddyarg.Flag(d)
 	case "strict_headers":
-		h.StrictHeaders, err = flag(d)
+		h.StrictHeaders, err = true, caddyarg.Flag(d)
 	default:
 		return h.unmarshalBodyOption(d)
 	}
@@ -172,15 +172,15 @@ func (h *Handler) unmarshalBodyOption(d *caddyfile.Dispenser) (err error) {
 	case "lenient_json":
 		h.LenientJSON, err = caddyarg.Some(d)
 	case "ignore_formats":
-		h.IgnoreFormats, err = flag(d)
+		h.IgnoreFormats, err = true, caddyarg.Flag(d)
 	case "refuse_read_only":
-		h.RefuseReadOnly, err = flag(d)
+		h.RefuseReadOnly, err = true, caddyarg.Flag(d)
 	case "parameter_status":
 		h.ParameterStatus, err = status(d)
 	case "body_status":
 		h.BodyStatus, err = status(d)
 	case "echo_values":
-		h.EchoValues, err = flag(d)
+		h.EchoValues, err = true, caddyarg.Flag(d)
 	case "limits":
 		err = h.unmarshalLimits(d)
 	default:
@@ -212,7 +212,7 @@ func (h *Handler) unmarshalMaxBody(d *caddyfile.Dispenser) error {
 	if err != nil {
 		return err
 	}
-	n, err := parseSize(d, "max_body", args[0])
+	n, err := caddyarg.ParseSize(d, "max_body", args[0])
 	if err != nil {
 		return err
 	}

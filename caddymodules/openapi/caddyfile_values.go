@@ -3,10 +3,7 @@ package openapi
 // caddyfile_values.go reads the block of limits, and the kinds of values that options have.
 
 import (
-	"math"
 	"strconv"
-
-	"github.com/dustin/go-humanize"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -27,21 +24,21 @@ func (h *Handler) unmarshalLimits(d *caddyfile.Dispenser) error {
 		var err error
 		switch option := d.Val(); option {
 		case "depth":
-			l.Depth, err = count(d)
+			l.Depth, err = caddyarg.Count(d)
 		case "nodes":
-			l.Nodes, err = count(d)
+			l.Nodes, err = caddyarg.Count(d)
 		case "properties":
-			l.Properties, err = count(d)
+			l.Properties, err = caddyarg.Count(d)
 		case "array_index":
-			l.ArrayIndex, err = count(d)
+			l.ArrayIndex, err = caddyarg.Count(d)
 		case "digits":
-			l.Digits, err = count(d)
+			l.Digits, err = caddyarg.Count(d)
 		case "violations":
-			l.Violations, err = count(d)
+			l.Violations, err = caddyarg.Count(d)
 		case "document":
 			var value string
 			if value, err = caddyarg.One(d); err == nil {
-				l.Document, err = parseSize(d, option, value)
+				l.Document, err = caddyarg.ParseSize(d, option, value)
 			}
 		default:
 			err = caddyarg.Unknown(d, "depth", "nodes", "properties", "array_index", "digits", "violations", "document")
@@ -51,15 +48,6 @@ func (h *Handler) unmarshalLimits(d *caddyfile.Dispenser) error {
 		}
 	}
 	return nil
-}
-
-// flag reads an option without a value.
-func flag(d *caddyfile.Dispenser) (bool, error) {
-	option := d.Val()
-	if d.NextArg() {
-		return false, d.Errf("%s takes no value, got %q", option, d.Val())
-	}
-	return true, nil
 }
 
 // oneOf reads one of two words.
@@ -103,27 +91,4 @@ func status(d *caddyfile.Dispenser) (int, error) {
 		return 0, d.Errf("%s: %q is not a status from 400 to 499", option, value)
 	}
 	return n, nil
-}
-
-// count reads one whole number of at least 1.
-func count(d *caddyfile.Dispenser) (int, error) {
-	option := d.Val()
-	value, err := caddyarg.One(d)
-	if err != nil {
-		return 0, err
-	}
-	n, err := strconv.Atoi(value)
-	if err != nil || n < 1 {
-		return 0, d.Errf("%s: %q is not a whole number of at least 1", option, value)
-	}
-	return n, nil
-}
-
-// parseSize reads value as a size of at least a byte.
-func parseSize(d *caddyfile.Dispenser, option, value string) (int64, error) {
-	n, err := humanize.ParseBytes(value)
-	if err != nil || n == 0 || n > math.MaxInt64 {
-		return 0, d.Errf("%s: %q is not a size such as 1MiB", option, value)
-	}
-	return int64(n), nil
 }

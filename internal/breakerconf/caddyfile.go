@@ -3,7 +3,6 @@ package breakerconf
 // caddyfile.go reads the settings' Caddyfile form.
 
 import (
-	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -66,7 +65,7 @@ func (c *Config) unmarshal(d *caddyfile.Dispenser) (err error) {
 	case "window":
 		c.Window, err = caddyarg.Duration(d)
 	case "min_calls":
-		c.MinCalls, err = count(d)
+		c.MinCalls, err = caddyarg.Count(d)
 	case "failure_ratio":
 		var share float64
 		if share, err = orOff(d, ratio); err == nil {
@@ -74,7 +73,7 @@ func (c *Config) unmarshal(d *caddyfile.Dispenser) (err error) {
 		}
 	case "consecutive":
 		var failures int
-		if failures, err = orOff(d, parseCount); err == nil {
+		if failures, err = orOff(d, caddyarg.ParseCount); err == nil {
 			c.Consecutive = &failures
 		}
 	case "slow_call":
@@ -82,7 +81,7 @@ func (c *Config) unmarshal(d *caddyfile.Dispenser) (err error) {
 	case "open_for":
 		err = c.unmarshalOpenFor(d)
 	case "probes":
-		c.Probes, err = count(d)
+		c.Probes, err = caddyarg.Count(d)
 	case "probe_timeout":
 		c.ProbeTimeout, err = caddyarg.Duration(d)
 	case "recover_over":
@@ -91,7 +90,7 @@ func (c *Config) unmarshal(d *caddyfile.Dispenser) (err error) {
 			c.RecoverOver = &over
 		}
 	case "max_concurrent":
-		c.MaxConcurrent, err = count(d)
+		c.MaxConcurrent, err = caddyarg.Count(d)
 	case "failure_status":
 		c.FailureStatus, err = FailureStatus(d)
 	case "dry_run":
@@ -100,27 +99,6 @@ func (c *Config) unmarshal(d *caddyfile.Dispenser) (err error) {
 		}
 	}
 	return err
-}
-
-// count reads one whole number of at least 1.
-func count(d *caddyfile.Dispenser) (int, error) {
-	option := d.Val()
-	value, err := caddyarg.One(d)
-	if err != nil {
-		return 0, err
-	}
-	return parseCount(d, option, value)
-}
-
-func parseCount(d *caddyfile.Dispenser, option, value string) (int, error) {
-	n, err := strconv.Atoi(value)
-	if errors.Is(err, strconv.ErrRange) {
-		return 0, d.Errf("%s: %s is beyond what can be counted", option, value)
-	}
-	if err != nil || n < 1 {
-		return 0, d.Errf("%s: %q is not a whole number of at least 1", option, value)
-	}
-	return n, nil
 }
 
 // ratio reads value as a share that is not 0: a breaker would be open for ever.

@@ -4,8 +4,12 @@
 package caddyarg
 
 import (
+	"errors"
+	"math"
 	"strconv"
 	"strings"
+
+	"github.com/dustin/go-humanize"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -84,6 +88,56 @@ func ParseNumber(d *caddyfile.Dispenser, option, value string) (float64, error) 
 		return 0, d.Errf("%s: %q is not a number", option, value)
 	}
 	return number, nil
+}
+
+// Count reads one whole number of at least 1.
+func Count(d *caddyfile.Dispenser) (int, error) {
+	option := d.Val()
+	value, err := One(d)
+	if err != nil {
+		return 0, err
+	}
+	return ParseCount(d, option, value)
+}
+
+// ParseCount reads value as the whole number, of at least 1, of option.
+func ParseCount(d *caddyfile.Dispenser, option, value string) (int, error) {
+	n, err := strconv.Atoi(value)
+	if errors.Is(err, strconv.ErrRange) {
+		return 0, d.Errf("%s: %s is beyond what can be counted", option, value)
+	}
+	if err != nil || n < 1 {
+		return 0, d.Errf("%s: %q is not a whole number of at least 1", option, value)
+	}
+	return n, nil
+}
+
+// Size reads one size of at least a byte, such as 64KiB, in bytes.
+func Size(d *caddyfile.Dispenser) (int64, error) {
+	option := d.Val()
+	value, err := One(d)
+	if err != nil {
+		return 0, err
+	}
+	return ParseSize(d, option, value)
+}
+
+// ParseSize reads value as the size, of at least a byte, of option.
+func ParseSize(d *caddyfile.Dispenser, option, value string) (int64, error) {
+	n, err := humanize.ParseBytes(value)
+	if err != nil || n == 0 || n > math.MaxInt64 {
+		return 0, d.Errf("%s: %q is not a size such as 64KiB", option, value)
+	}
+	return int64(n), nil
+}
+
+// Flag refuses a value of an option that has none.
+func Flag(d *caddyfile.Dispenser) error {
+	option := d.Val()
+	if d.NextArg() {
+		return d.Errf("%s takes no value, got %q", option, d.Val())
+	}
+	return nil
 }
 
 // Share reads one share, written as a percentage (5%) or a fraction (0.05),

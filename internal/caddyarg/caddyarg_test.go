@@ -82,3 +82,28 @@ func TestErrors(t *testing.T) {
 		}
 	}
 }
+
+func TestCountsSizesAndFlags(t *testing.T) {
+	if n, err := Count(option("depth 3")); n != 3 || err != nil {
+		t.Errorf("Count: %d, %v", n, err)
+	}
+	for _, value := range []string{"0", "-1", "1.5", "many", "99999999999999999999"} {
+		if n, err := Count(option("depth " + value)); err == nil || !strings.Contains(err.Error(), "depth: ") {
+			t.Errorf("Count of %s: %d, %v", value, n, err)
+		}
+	}
+	if n, err := Size(option("max_body 64KiB")); n != 64<<10 || err != nil {
+		t.Errorf("Size: %d, %v", n, err)
+	}
+	for _, value := range []string{"0", "-1", "much", "99999999999TB"} {
+		if n, err := Size(option("max_body " + value)); err == nil || !strings.Contains(err.Error(), "max_body: ") {
+			t.Errorf("Size of %s: %d, %v", value, n, err)
+		}
+	}
+	if err := Flag(option("strict")); err != nil {
+		t.Errorf("Flag: %v", err)
+	}
+	if err := Flag(option("strict yes")); err == nil {
+		t.Error("Flag with a value is taken")
+	}
+}
