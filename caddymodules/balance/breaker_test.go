@@ -26,6 +26,7 @@ import (
 	"github.com/weirproxy/weir/governance/balance"
 	"github.com/weirproxy/weir/governance/circuit"
 	"github.com/weirproxy/weir/governance/livestate"
+	"github.com/weirproxy/weir/internal/adapttest"
 	"github.com/weirproxy/weir/internal/breakerconf"
 	"github.com/weirproxy/weir/internal/exchange"
 	"github.com/weirproxy/weir/internal/freeport"
@@ -337,7 +338,7 @@ func TestBreakerDecisionsOutliveARestart(t *testing.T) {
 	restart := func(caddyfile string) {
 		t.Helper()
 		stop(t)
-		time.Sleep(listenersEnd)
+		time.Sleep(adapttest.ListenersEnd)
 		must(caddyfile)
 	}
 	decide := func(body string) {

@@ -483,7 +483,7 @@ func TestDecisionsOutliveARestart(t *testing.T) {
 	}
 	wantOnly("b")
 	stop(t) // as good as a restart: nothing is left in memory
-	time.Sleep(listenersEnd)
+	time.Sleep(adapttest.ListenersEnd)
 	must(caddyfile("1 1"))
 	wantOnly("b")
 	decide := func(body string) {

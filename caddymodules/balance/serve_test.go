@@ -23,10 +23,6 @@ import (
 	"github.com/weirproxy/weir/internal/adapttest"
 )
 
-// listenersEnd is for how long the listeners of a configuration that was stopped may
-// go on; Caddy drops the connections that they accept at last.
-const listenersEnd = 50 * time.Millisecond
-
 // load makes Caddy run the Caddyfile, with storage of the test's own.
 func load(t *testing.T, storage, caddyfile string) error {
 	t.Helper()
@@ -36,19 +32,7 @@ func load(t *testing.T, storage, caddyfile string) error {
 // loadWith is load with more global options.
 func loadWith(t *testing.T, options, storage, caddyfile string) error {
 	t.Helper()
-	adapted, err := adapttest.Adapt("{\n\tadmin off\n\tpersist_config off\n\tauto_https off\n\tstorage file_system {\n\t\troot " +
-		storage + "\n\t}\n" + options + "\n}\n" + caddyfile)
-	if err != nil {
-		t.Fatalf("adapting: %v", err)
-	}
-	reload := len(livestate.Default.List()) > 0
-	if err := caddy.Load([]byte(adapted), true); err != nil {
-		return err
-	}
-	if reload {
-		time.Sleep(listenersEnd)
-	}
-	return nil
+	return adapttest.LoadCaddyfile(t, adapttest.Storage(storage)+options, caddyfile)
 }
 
 // serve runs the Caddyfile until the test ends, and checks then that nothing of
@@ -63,12 +47,7 @@ func serve(t *testing.T, caddyfile string) {
 
 func stop(t *testing.T) {
 	t.Helper()
-	if err := caddy.Stop(); err != nil {
-		t.Errorf("stopping: %v", err)
-	}
-	if left := livestate.Default.List(); len(left) != 0 {
-		t.Errorf("left in the registry: %v", left)
-	}
+	adapttest.Stop(t)
 }
 
 // site is a Caddyfile for one site that proxies; the policy is success_weighted

@@ -134,7 +134,7 @@ func TestRestarts(t *testing.T) {
 	restart := func(options string) snapshot {
 		t.Helper()
 		stop(t)
-		time.Sleep(listenersEnd)
+		time.Sleep(adapttest.ListenersEnd)
 		mustLoad(t, storage, site(listen, options, "reverse_proxy "+up))
 		get(t, "http://"+listen)
 		return view(t).snapshot()

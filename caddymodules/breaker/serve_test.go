@@ -23,10 +23,6 @@ import (
 	"github.com/weirproxy/weir/internal/adapttest"
 )
 
-// listenersEnd is for how long the listeners of a configuration that was stopped may
-// go on; Caddy drops the connections that they accept at last.
-const listenersEnd = 50 * time.Millisecond
-
 // load makes Caddy run the Caddyfile, with storage of the test's own.
 func load(t *testing.T, storage, caddyfile string) error {
 	t.Helper()
@@ -36,20 +32,8 @@ func load(t *testing.T, storage, caddyfile string) error {
 // loadWith is load with options of the log.
 func loadWith(t *testing.T, storage, log, caddyfile string) error {
 	t.Helper()
-	adapted, err := adapttest.Adapt("{\n\tadmin off\n\tpersist_config off\n\tauto_https off\n\tlog {\n" + log + "\n\t}\n" +
-		"\tevents {\n\t\ton breaker_opened weir_test\n\t\ton breaker_closed weir_test\n\t}\n" +
-		"\tstorage file_system {\n\t\troot " + storage + "\n\t}\n}\n" + caddyfile)
-	if err != nil {
-		t.Fatalf("adapting: %v", err)
-	}
-	reload := len(livestate.Default.List()) > 0
-	if err := caddy.Load([]byte(adapted), true); err != nil {
-		return err
-	}
-	if reload {
-		time.Sleep(listenersEnd)
-	}
-	return nil
+	return adapttest.LoadCaddyfile(t, "\tlog {\n"+log+"\n\t}\n\tevents {\n\t\ton breaker_opened weir_test\n\t\ton breaker_closed weir_test\n\t}\n"+
+		adapttest.Storage(storage), caddyfile)
 }
 
 // loadJSON makes Caddy run a configuration with no admin API.
@@ -81,12 +65,7 @@ func serve(t *testing.T, caddyfile string) (storage string) {
 
 func stop(t *testing.T) {
 	t.Helper()
-	if err := caddy.Stop(); err != nil {
-		t.Errorf("stopping: %v", err)
-	}
-	if left := livestate.Default.List(); len(left) != 0 {
-		t.Errorf("left in the registry: %v", left)
-	}
+	adapttest.Stop(t)
 }
 
 // site is a Caddyfile for one site with a breaker named test.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/weirproxy/weir/governance/cohort"
 	"github.com/weirproxy/weir/governance/livestate"
+	"github.com/weirproxy/weir/internal/adapttest"
 	"github.com/weirproxy/weir/internal/freeport"
 )
 
@@ -60,7 +61,7 @@ func loadGateway(t *testing.T, listen, settings, site string) {
 		%s
 	}
 `, t.TempDir(), settings)
-	if err := loadWith(t, options, fmt.Sprintf("http://%s {\n\t%s\n}\n", listen, site)); err != nil {
+	if err := adapttest.LoadCaddyfile(t, options, fmt.Sprintf("http://%s {\n\t%s\n}\n", listen, site)); err != nil {
 		t.Fatalf("loading: %v", err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/weirproxy/weir/internal/adapttest"
 	"github.com/weirproxy/weir/internal/freeport"
 )
 
@@ -85,7 +86,7 @@ func TestReleaseStageTellsOfWhatIsNotThere(t *testing.T) {
 	storage := t.TempDir()
 	logFile := filepath.Join(t.TempDir(), "log")
 	options := "\tstorage file_system {\n\t\troot " + storage + "\n\t}\n\tlog {\n\t\toutput file " + logFile + "\n\t}\n"
-	if err := loadWith(t, options, site(freeport.Address(t), "stage stable\nstage canary 5%", `@slip release_stage chekout canary
+	if err := adapttest.LoadCaddyfile(t, options, site(freeport.Address(t), "stage stable\nstage canary 5%", `@slip release_stage chekout canary
 	@slips release_stage checkout canary canaries
 	@good release_stage checkout stable canary
 	respond @slip one

@@ -24,31 +24,10 @@ import (
 	"github.com/weirproxy/weir/internal/adapttest"
 )
 
-// listenersEnd is for how long the listeners of a configuration that was stopped may
-// go on; Caddy drops the connections that they accept at last.
-const listenersEnd = 50 * time.Millisecond
-
 // load makes Caddy run the Caddyfile, with storage of the test's own.
 func load(t *testing.T, storage, caddyfile string) error {
 	t.Helper()
-	return loadWith(t, "\tstorage file_system {\n\t\troot "+storage+"\n\t}\n\tlog {\n\t\toutput discard\n\t}\n", caddyfile)
-}
-
-// loadWith is load with other global options.
-func loadWith(t *testing.T, options, caddyfile string) error {
-	t.Helper()
-	adapted, err := adapttest.Adapt("{\n\tadmin off\n\tpersist_config off\n\tauto_https off\n" + options + "}\n" + caddyfile)
-	if err != nil {
-		t.Fatalf("adapting: %v", err)
-	}
-	reload := len(livestate.Default.List()) > 0
-	if err := caddy.Load([]byte(adapted), true); err != nil {
-		return err
-	}
-	if reload {
-		time.Sleep(listenersEnd)
-	}
-	return nil
+	return adapttest.LoadCaddyfile(t, adapttest.Storage(storage)+"\tlog {\n\t\toutput discard\n\t}\n", caddyfile)
 }
 
 func mustLoad(t *testing.T, storage, caddyfile string) {
@@ -70,12 +49,7 @@ func serve(t *testing.T, caddyfile string) (storage string) {
 
 func stop(t *testing.T) {
 	t.Helper()
-	if err := caddy.Stop(); err != nil {
-		t.Errorf("stopping: %v", err)
-	}
-	if left := livestate.Default.List(); len(left) != 0 {
-		t.Errorf("left in the registry: %v", left)
-	}
+	adapttest.Stop(t)
 	wantNoSeries(t)
 }
 

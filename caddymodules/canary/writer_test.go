@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/weirproxy/weir/internal/adapttest"
 	"github.com/weirproxy/weir/internal/freeport"
 	"github.com/weirproxy/weir/internal/problem"
 )
@@ -99,7 +100,7 @@ func TestTheCookieIsSecureOnTLS(t *testing.T) {
 		"anybody":                 {"", "https", false},
 	} {
 		listen := freeport.Address(t)
-		if err := loadWith(t, c.options+"\tstorage file_system "+t.TempDir()+"\n\tlog {\n\t\toutput discard\n\t}\n", cookied(t, listen, "", "respond ok")); err != nil {
+		if err := adapttest.LoadCaddyfile(t, c.options+"\tstorage file_system "+t.TempDir()+"\n\tlog {\n\t\toutput discard\n\t}\n", cookied(t, listen, "", "respond ok")); err != nil {
 			t.Fatal(err)
 		}
 		set := cohortCookie(get(t, "http://"+listen, "X-Forwarded-Proto", c.proto))

@@ -25,10 +25,6 @@ import (
 	"github.com/weirproxy/weir/internal/metricset"
 )
 
-// listenersEnd is for how long the listeners of a configuration that was stopped may
-// go on; Caddy drops the connections that they accept at last.
-const listenersEnd = 50 * time.Millisecond
-
 func TestCaddyfile(t *testing.T) { adapttest.Run(t, "testdata") }
 
 // The page of process_health is checked here because its examples need the global
@@ -47,19 +43,7 @@ func load(t *testing.T, storage, listen, options string) error {
 
 func loadSite(t *testing.T, storage, global, sites string) error {
 	t.Helper()
-	adapted, err := adapttest.Adapt("{\n\tadmin off\n\tpersist_config off\n\tauto_https off\n\tstorage file_system {\n\t\troot " +
-		storage + "\n\t}\n" + global + "\n}\n" + sites)
-	if err != nil {
-		t.Fatalf("adapting: %v", err)
-	}
-	reload := len(livestate.Default.List()) > 0
-	if err := caddy.Load([]byte(adapted), true); err != nil {
-		return err
-	}
-	if reload {
-		time.Sleep(listenersEnd)
-	}
-	return nil
+	return adapttest.LoadCaddyfile(t, adapttest.Storage(storage)+global, sites)
 }
 
 func mustLoad(t *testing.T, storage, listen, options string) {
@@ -71,12 +55,7 @@ func mustLoad(t *testing.T, storage, listen, options string) {
 
 func stop(t *testing.T) {
 	t.Helper()
-	if err := caddy.Stop(); err != nil {
-		t.Errorf("stopping: %v", err)
-	}
-	if left := livestate.Default.List(); len(left) != 0 {
-		t.Errorf("left in the registry: %v", left)
-	}
+	adapttest.Stop(t)
 }
 
 func app(t *testing.T) *App {

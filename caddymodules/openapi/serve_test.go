@@ -46,10 +46,6 @@ func (panicking) ServeHTTP(w http.ResponseWriter, _ *http.Request, _ caddyhttp.H
 	panic(http.ErrAbortHandler)
 }
 
-// listenersEnd is for how long the listeners of a configuration that was stopped may go on; Caddy drops the connections
-// that they accept at last.
-const listenersEnd = 50 * time.Millisecond
-
 // gateway is a Caddy with one site.
 type gateway struct {
 	t       *testing.T
@@ -68,14 +64,7 @@ func (g *gateway) load(directives string) error {
 		g.t.Fatalf("adapting: %v", err)
 	}
 	log := fmt.Sprintf(`{"logging": {"logs": {"default": {"level": "DEBUG", "writer": {"output": "witness", "log": %q}, "encoder": {"format": "json"}}}},`, g.name)
-	reload := len(livestate.Default.List()) > 0
-	if err := caddy.Load([]byte(strings.Replace(adapted, "{", log, 1)), true); err != nil {
-		return err
-	}
-	if reload {
-		time.Sleep(listenersEnd)
-	}
-	return nil
+	return adapttest.Load([]byte(strings.Replace(adapted, "{", log, 1)))
 }
 
 // serve runs a site with these directives until the test ends, and checks then that nothing of it is left.
@@ -87,14 +76,7 @@ func serve(t *testing.T, directives string) *gateway {
 	if err := g.load(directives); err != nil {
 		t.Fatalf("loading: %v", err)
 	}
-	t.Cleanup(func() {
-		if err := caddy.Stop(); err != nil {
-			t.Errorf("stopping: %v", err)
-		}
-		if left := livestate.Default.List(); len(left) != 0 {
-			t.Errorf("left in the registry: %v", left)
-		}
-	})
+	t.Cleanup(func() { adapttest.Stop(t) })
 	return g
 }
 

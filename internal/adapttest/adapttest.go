@@ -1,11 +1,12 @@
-// Package adapttest runs the golden files of a Caddy module: a Caddyfile and what
-// it must become. It is for tests only; nothing else may import it.
+// Package adapttest runs the golden files of a Caddy module, a Caddyfile and what it
+// must become, and configurations in a Caddy inside the test process. It is for tests
+// only; nothing else may import it.
 //
 // A golden file has Caddy's own format: a Caddyfile, a line of ten dashes, and
 // then either the expected JSON, indented with tabs, or a part of the expected
 // error. What starts with a brace is JSON. The Caddyfile is adapted under the name
-// "Caddyfile", so an expected error can name a line: "at Caddyfile:7". No server
-// is started and nothing is provisioned.
+// "Caddyfile", so an expected error can name a line: "at Caddyfile:7". For golden files
+// no server is started and nothing is provisioned; Load does both.
 package adapttest
 
 import (
