@@ -14,7 +14,7 @@ import (
 // SchemaVersion is the version of the schema that this package makes and uses. A
 // worker also runs on the next one, so that a schema can be migrated before its
 // workers are replaced.
-const SchemaVersion = 1
+const SchemaVersion = 2
 
 // minServer is the oldest version of PostgreSQL that is supported, as
 // server_version_num has it.
@@ -23,8 +23,11 @@ const minServer = 150000
 //go:embed sql/0001_outbox.sql
 var version1 string
 
+//go:embed sql/0002_operation.sql
+var version2 string
+
 // migrations are the versions in their order, from 1.
-var migrations = [SchemaVersion]string{version1}
+var migrations = [SchemaVersion]string{version1, version2}
 
 // VersionError says that a schema has a version that this package cannot use. Waiting
 // does not mend it.

@@ -21,6 +21,8 @@ const (
 		VALUES (1, 0, 'parked', gen_random_uuid(), 't', '', '', now())`
 	dead = `INSERT INTO outbox.dead (id, lane, reason, attempts, message_id, topic, type, payload, created_at)
 		VALUES (1, 0, 'fatal', 1, gen_random_uuid(), 't', '', '', now())`
+	delivered = `INSERT INTO outbox.delivered (id, message_id, topic, type, attempts, created_at)
+		VALUES (1, gen_random_uuid(), 't', '', 1, now())`
 )
 
 // What each role needs, and what it must not be able to do.
@@ -43,6 +45,9 @@ var (
 		`SELECT setval('outbox.wake', 1)`,
 		deferred, `SELECT * FROM outbox.deferred`, `UPDATE outbox.deferred SET attempts = 1`, `DELETE FROM outbox.deferred`,
 		dead, `SELECT * FROM outbox.dead`, `UPDATE outbox.dead SET attempts = 1`, `DELETE FROM outbox.dead`,
+		`SELECT * FROM outbox.paused_lane`,
+		// as the relay does it
+		`SELECT outbox.rotate_delivered('24 hours'); ` + delivered,
 	}
 	operatorMay = []string{
 		`SELECT version FROM outbox.migration`, `SELECT * FROM outbox.message`,
@@ -50,6 +55,10 @@ var (
 		putBack, `SELECT outbox.enqueue('t', 'x')`,
 		deferred, `SELECT * FROM outbox.deferred`, `UPDATE outbox.deferred SET attempts = 1`, `DELETE FROM outbox.deferred`,
 		dead, `SELECT * FROM outbox.dead`, `UPDATE outbox.dead SET attempts = 1`, `DELETE FROM outbox.dead`,
+		`INSERT INTO outbox.paused_lane (lane, reason) VALUES (1, 'r')`, `SELECT * FROM outbox.paused_lane`, `DELETE FROM outbox.paused_lane`,
+		`INSERT INTO outbox.audit (run, actor, action, filter, reason, messages, message_ids)
+			VALUES (gen_random_uuid(), 'ann', 'replay', '{}', 'r', 1, '{}')`,
+		`SELECT * FROM outbox.audit`, `SELECT * FROM outbox.delivered`,
 	}
 	// Nobody but the owner may do this.
 	never = []string{
@@ -62,6 +71,11 @@ var (
 		`SELECT setval('outbox.message_id_seq', 1)`,
 		`INSERT INTO outbox.migration (version) VALUES (2)`,
 		`CREATE TABLE outbox.mine ()`,
+		`UPDATE outbox.audit SET reason = ''`, `DELETE FROM outbox.audit`,
+		`INSERT INTO outbox.audit (run, action, messages, login) VALUES (gen_random_uuid(), 'a', 1, 'somebody')`,
+		`INSERT INTO outbox.audit (run, action, messages, at) VALUES (gen_random_uuid(), 'a', 1, now())`,
+		`UPDATE outbox.paused_lane SET paused_at = now()`,
+		`UPDATE outbox.delivered SET attempts = 0`, `DELETE FROM outbox.delivered`, `DROP TABLE outbox.delivered`,
 		`DROP TRIGGER wake_relay ON outbox.message`,
 	}
 	producerNever = []string{
@@ -73,6 +87,19 @@ var (
 		`SELECT * FROM outbox.dead`, `DELETE FROM outbox.dead`, dead,
 		`SELECT setval('outbox.wake', 1)`, `SELECT last_value FROM outbox.message_id_seq`,
 		`SELECT * FROM outbox.migration`,
+		`SELECT * FROM outbox.paused_lane`, `SELECT * FROM outbox.audit`, `SELECT * FROM outbox.delivered`,
+		`SELECT outbox.rotate_delivered('1 hour')`,
+	}
+	// A worker decides about neither lanes nor what is recorded of operators.
+	workerNever = []string{
+		`SELECT outbox.enqueue('t', 'x')`,
+		`INSERT INTO outbox.paused_lane (lane) VALUES (1)`, `DELETE FROM outbox.paused_lane`,
+		`SELECT * FROM outbox.audit`, `INSERT INTO outbox.audit (run, action, messages) VALUES (gen_random_uuid(), 'a', 1)`,
+		`SELECT * FROM outbox.delivered`,
+	}
+	operatorNever = []string{
+		`DELETE FROM outbox.message`, `SELECT setval('outbox.wake', 1)`,
+		delivered, `SELECT outbox.rotate_delivered('1 hour')`,
 	}
 )
 
@@ -84,8 +111,8 @@ func TestRights(t *testing.T) {
 		may, mayNot []string
 	}{
 		{"outbox_producer", producerMay, slices.Concat(never, producerNever)},
-		{"outbox_worker", workerMay, slices.Concat(never, []string{`SELECT outbox.enqueue('t', 'x')`})},
-		{"outbox_operator", operatorMay, slices.Concat(never, []string{`DELETE FROM outbox.message`, `SELECT setval('outbox.wake', 1)`})},
+		{"outbox_worker", workerMay, slices.Concat(never, workerNever)},
+		{"outbox_operator", operatorMay, slices.Concat(never, operatorNever)},
 		{"stranger", nil, slices.Concat(never, []string{insert, `SELECT outbox.enqueue('t', 'x')`, `SELECT message_id FROM outbox.message`})},
 	} {
 		conn := connect(t, url, role.name)

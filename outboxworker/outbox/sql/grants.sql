@@ -18,6 +18,9 @@ GRANT SELECT, DELETE, INSERT (message_id, biz_id, topic, key, type, payload, hea
 GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.deferred, {schema}.dead TO {worker};
 GRANT SELECT ON SEQUENCE {schema}.message_id_seq TO {worker};
 GRANT SELECT, UPDATE ON SEQUENCE {schema}.wake TO {worker};
+GRANT SELECT ON {schema}.paused_lane TO {worker};
+GRANT INSERT ON {schema}.delivered TO {worker};
+GRANT EXECUTE ON FUNCTION {schema}.rotate_delivered(interval) TO {worker};
 
 -- An operator sees everything, decides about messages that wait or died, and may put
 -- them back.
@@ -26,3 +29,7 @@ GRANT SELECT ON SEQUENCE {schema}.message_id_seq, {schema}.wake TO {operator};
 GRANT INSERT (message_id, biz_id, topic, key, type, payload, headers, created_at, deliver_after)
     ON {schema}.message TO {operator};
 GRANT INSERT, UPDATE, DELETE ON {schema}.deferred, {schema}.dead TO {operator};
+GRANT SELECT, INSERT, DELETE ON {schema}.paused_lane TO {operator};
+GRANT SELECT ON {schema}.delivered TO {operator};
+-- What is written to the audit stays, with its time and its login.
+GRANT SELECT, INSERT (run, actor, action, filter, reason, messages, message_ids) ON {schema}.audit TO {operator};

@@ -1,0 +1,14 @@
+package outbox
+
+// lane.go has the lock that whatever decides about the messages of a lane holds.
+
+// Lanes is the number of parts that the table of messages is in. A key is always in the
+// same one.
+const Lanes = 8
+
+// LaneLock returns the key of the advisory lock of a lane, 0 to 7: the object id of the
+// table message, which tells outboxes of a database apart, beside a mark of weir's own and
+// the lane. Relays and operators take it for as long as their transaction lasts.
+func LaneLock(table uint32, lane int16) int64 {
+	return 0x776569<<35 | int64(table)<<3 | int64(lane)
+}
