@@ -38,6 +38,9 @@ type Message struct {
 	CreatedAt time.Time
 	// Attempt counts deliveries of the message, from 1.
 	Attempt int
+	// Lane is the part of the outbox that the message is in, 0 to 7. All messages of a
+	// key are in one.
+	Lane int
 }
 
 // Outcome is what became of a message. The zero value is NotSent.
@@ -50,6 +53,9 @@ const (
 	Delivered
 	// Refused: the receiver could not take this message; it may take it later.
 	Refused
+	// Failed: something went wrong when the receiver had the message, and either may be
+	// at fault, the message or the receiver.
+	Failed
 	// Fatal: the receiver will never take this message.
 	Fatal
 	// Throttled: the receiver takes nothing until Result.RetryAfter has passed.
@@ -65,6 +71,8 @@ func (o Outcome) String() string {
 		return "delivered"
 	case Refused:
 		return "refused"
+	case Failed:
+		return "failed"
 	case Fatal:
 		return "fatal"
 	case Throttled:
@@ -82,8 +90,12 @@ type Result struct {
 	// Err says why a message was not delivered. Its text may hold what the
 	// receiver answered, in any encoding, but never the message's payload.
 	Err error
-	// RetryAfter is how long the receiver wants to be left alone after Throttled;
-	// 0 if it did not say.
+	// Class is the kind of Err, of which there are few, for operators to select by:
+	// as "status 422" or "OOM". Empty: the outcome's name.
+	Class string
+	// RetryAfter is how long the receiver wants to be left alone after Throttled, or
+	// wants the message to wait at least that it Refused or at which it Failed. 0: it
+	// did not say.
 	RetryAfter time.Duration
 }
 

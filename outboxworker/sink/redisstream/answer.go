@@ -5,6 +5,7 @@ package redisstream
 import (
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"time"
 
@@ -34,7 +35,7 @@ var away = map[string]bool{
 func judgeAppend(stream, text string) verdict {
 	text = cleanText(text)
 	code := errorCode(text)
-	result := sink.Result{Outcome: sink.Refused, Err: fmt.Errorf("appending to stream %s: %s", stream, text)}
+	result := sink.Result{Outcome: sink.Refused, Class: code, Err: fmt.Errorf("appending to stream %s: %s", stream, text)}
 	switch {
 	case code == "OOM":
 		result.Outcome, result.RetryAfter = sink.Throttled, memoryWait
@@ -64,8 +65,12 @@ func isStreamForbidden(text string) bool {
 func judgeCall(stream string, err error) (v verdict, answered bool) {
 	var answer redis.Error
 	if !errors.As(err, &answer) {
+		class := "connection"
+		if network := net.Error(nil); errors.As(err, &network) && network.Timeout() {
+			class = "timeout"
+		}
 		err = fmt.Errorf("appending to stream %s: %w", stream, err)
-		return verdict{Result: sink.Result{Outcome: sink.Unreachable, Err: err}}, false
+		return verdict{Result: sink.Result{Outcome: sink.Unreachable, Class: class, Err: err}}, false
 	}
 	v = judgeAppend(stream, answer.Error())
 	// Not XADD is what was refused but the script, and that no message could change,

@@ -89,3 +89,20 @@ func TestJudgeCall(t *testing.T) {
 		}
 	}
 }
+
+func TestClasses(t *testing.T) {
+	for _, test := range []struct {
+		err  error
+		want string
+	}{
+		{fromRedis("OOM command not allowed when used memory > 'maxmemory'."), "OOM"},
+		{fromRedis("@user_script: 27: -WRONGTYPE Operation against a key holding the wrong kind of value"), "WRONGTYPE"},
+		{fromRedis("ERR The user executing the script can't access at least one of the keys mentioned in the command arguments"), "NOPERM"},
+		{context.DeadlineExceeded, "timeout"},
+		{io.EOF, "connection"},
+	} {
+		if v, _ := judgeCall("events:a", test.err); v.Class != test.want {
+			t.Errorf("%v: class %q, want %q", test.err, v.Class, test.want)
+		}
+	}
+}

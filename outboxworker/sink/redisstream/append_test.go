@@ -136,7 +136,7 @@ func TestReply(t *testing.T) {
 // A batch must not be kept, and 100,000 messages a second must not be garbage.
 func BenchmarkCall(b *testing.B) {
 	batch := many(500, 100)
-	c := &chunk{run: planOne(batch.Messages)}
+	c := &chunk{run: planOne(batch.Messages, byTopic)}
 	for i := range batch.Messages {
 		c.at = append(c.at, i)
 	}

@@ -4,6 +4,9 @@ package redisstream
 // messages are appended next, and what an answer means for them and for others.
 
 import (
+	"errors"
+	"strings"
+
 	"github.com/weirproxy/weir/outboxworker/sink"
 )
 
@@ -32,20 +35,31 @@ type delivery struct {
 	runs  []*run
 	// undelivered are the keys of which a message was not delivered.
 	undelivered map[string]struct{}
-	// closed are the topics whose streams take no message at all, and why.
-	closed map[string]sink.Result
+	// closed are the streams that take no message at all, and why.
+	closed map[target]sink.Result
 	// stopped tells that nothing more is to be begun.
 	stopped bool
 }
 
-func newDelivery(batch *sink.Batch, byTopic bool) *delivery {
-	return &delivery{
+func newDelivery(batch *sink.Batch, by naming) *delivery {
+	d := &delivery{
 		batch:       batch,
-		runs:        plan(batch.Messages, byTopic),
+		runs:        plan(batch.Messages, by),
 		undelivered: make(map[string]struct{}),
-		closed:      make(map[string]sink.Result),
+		closed:      make(map[target]sink.Result),
 	}
+	for _, r := range d.runs {
+		if by.lane && hasBrace(r.to.topic) {
+			d.closed[r.to] = sink.Result{Outcome: sink.Fatal, Class: "topic", Err: errBrace}
+		}
+	}
+	return d
 }
+
+// errBrace is why no lane of a topic has a stream whose slot its own braces tell.
+var errBrace = errors.New("appending to a stream by lane: the topic has a brace, which the name of such a stream must not have")
+
+func hasBrace(name string) bool { return strings.ContainsAny(name, "{}") }
 
 // step returns the chunks that are sent next, each for another stream: they are sent
 // together, since what becomes of one cannot concern the keys of another. It returns
@@ -88,7 +102,7 @@ func (d *delivery) sendable(r *run, m *sink.Message) bool {
 			return false
 		}
 	}
-	if result, ok := d.closed[r.topic]; ok {
+	if result, ok := d.closed[r.to]; ok {
 		d.settle(int(r.messages[r.next]), result)
 		return false
 	}
@@ -121,7 +135,7 @@ func (d *delivery) answered(c *chunk, n int, v verdict) {
 	case v.Outcome != sink.Refused:
 		d.stopped = true
 	case v.stream:
-		d.closed[c.run.topic] = v.Result
+		d.closed[c.run.to] = v.Result
 		c.run.next = c.at[n] + 1
 	default:
 		c.run.refused++

@@ -17,10 +17,33 @@ import (
 	"github.com/weirproxy/weir/outboxworker/sink"
 )
 
+// target is what tells the stream of a message from other messages' streams. What its
+// name does not depend on is left empty.
+type target struct {
+	topic string
+	lane  int
+}
+
+// naming is what the names of streams depend on.
+type naming struct {
+	topic, lane bool
+}
+
+// target is where a message goes.
+func (n naming) target(m *sink.Message) (to target) {
+	if n.topic {
+		to.topic = m.Topic
+	}
+	if n.lane {
+		to.lane = m.Lane
+	}
+	return to
+}
+
 // run is the messages of one rank for one stream, by their places in the batch.
 type run struct {
 	rank     int
-	topic    string
+	to       target
 	messages []int32
 	// next is the first of messages that is not settled or under way.
 	next int
@@ -28,31 +51,30 @@ type run struct {
 	refused int
 }
 
-// place is where a message is sent: when, and to which topic's stream.
+// place is when a message is sent, and where.
 type place struct {
-	rank  int
-	topic string
+	rank int
+	to   target
 }
 
-// plan sorts messages into runs, in the order in which they are sent. Without byTopic
-// all topics have the same stream.
-func plan(messages []sink.Message, byTopic bool) []*run {
+// plan sorts messages into runs, in the order in which they are sent.
+func plan(messages []sink.Message, by naming) []*run {
 	if len(messages) == 0 {
 		return nil
 	}
-	if !byTopic || !severalTopics(messages) {
-		return []*run{planOne(messages)}
+	if !by.several(messages) {
+		return []*run{planOne(messages, by)}
 	}
 	places := make(map[string]place)
 	runs := make(map[place]*run)
 	var order []*run
 	for i := range messages {
 		m := &messages[i]
-		at := place{topic: m.Topic}
+		at := place{to: by.target(m)}
 		if m.HasKey {
 			if before, ok := places[m.Key]; ok {
 				at.rank = before.rank
-				if before.topic != m.Topic {
+				if before.to != at.to {
 					at.rank++
 				}
 			}
@@ -60,7 +82,7 @@ func plan(messages []sink.Message, byTopic bool) []*run {
 		}
 		r := runs[at]
 		if r == nil {
-			r = &run{rank: at.rank, topic: m.Topic}
+			r = &run{rank: at.rank, to: at.to}
 			runs[at] = r
 			order = append(order, r)
 		}
@@ -71,17 +93,22 @@ func plan(messages []sink.Message, byTopic bool) []*run {
 }
 
 // planOne is the plan of messages for one stream.
-func planOne(messages []sink.Message) *run {
-	r := &run{topic: messages[0].Topic, messages: make([]int32, len(messages))}
+func planOne(messages []sink.Message, by naming) *run {
+	r := &run{to: by.target(&messages[0]), messages: make([]int32, len(messages))}
 	for i := range messages {
 		r.messages[i] = int32(i)
 	}
 	return r
 }
 
-func severalTopics(messages []sink.Message) bool {
+// several tells whether messages go to more than one stream.
+func (n naming) several(messages []sink.Message) bool {
+	if n == (naming{}) {
+		return false
+	}
+	first := n.target(&messages[0])
 	for i := range messages {
-		if messages[i].Topic != messages[0].Topic {
+		if n.target(&messages[i]) != first {
 			return true
 		}
 	}

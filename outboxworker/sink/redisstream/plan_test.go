@@ -23,6 +23,9 @@ func messagesOf(words ...string) []sink.Message {
 	return messages
 }
 
+// byTopic is the naming of the default settings.
+var byTopic = naming{topic: true}
+
 func batchOf(words ...string) *sink.Batch {
 	return &sink.Batch{Messages: messagesOf(words...), Results: make([]sink.Result, len(words))}
 }
@@ -41,11 +44,11 @@ func TestPlan(t *testing.T) {
 		{"a/1 a/1 b/1 b/2 b", true, "0a[0 1] 0b[3 4] 1b[2]"},
 		// An empty key is a key, and none is none.
 		{"a/ b/ a b", true, "0a[0 2] 0b[3] 1b[1]"},
-		{"a/1 b/1 a/1", false, "0a[0 1 2]"},
+		{"a/1 b/1 a/1", false, "0[0 1 2]"},
 	} {
 		var got []string
-		for _, r := range plan(messagesOf(strings.Fields(test.words)...), test.byTopic) {
-			got = append(got, fmt.Sprintf("%d%s%v", r.rank, r.topic, r.messages))
+		for _, r := range plan(messagesOf(strings.Fields(test.words)...), naming{topic: test.byTopic}) {
+			got = append(got, fmt.Sprintf("%d%s%v", r.rank, r.to.topic, r.messages))
 		}
 		if text := strings.Join(got, " "); text != test.want {
 			t.Errorf("%s: %s, want %s", test.words, text, test.want)
@@ -68,7 +71,7 @@ func steps(d *delivery, maxMessages int) string {
 			for n := range c.at {
 				messages = append(messages, strconv.Itoa(c.message(n)))
 			}
-			step = append(step, c.run.topic+":"+strings.Join(messages, ","))
+			step = append(step, c.run.to.topic+":"+strings.Join(messages, ","))
 			d.answered(&c, len(c.at), verdict{})
 		}
 		text = append(text, strings.Join(step, " "))
@@ -91,7 +94,7 @@ func TestSteps(t *testing.T) {
 		{"a/1 b/1 a b", 500, "a:0,2 b:3 | b:1"},
 	} {
 		b := batchOf(strings.Fields(test.words)...)
-		if got := steps(newDelivery(b, true), test.max); got != test.want {
+		if got := steps(newDelivery(b, byTopic), test.max); got != test.want {
 			t.Errorf("%s: %s, want %s", test.words, got, test.want)
 		}
 	}
@@ -104,7 +107,7 @@ func TestStepsAreBoundedByBytes(t *testing.T) {
 	b.Messages[1].Payload = half[1:]
 	b.Messages[2].Headers = half
 	b.Messages[3].Payload = make([]byte, 3*stepBytes)
-	if got, want := steps(newDelivery(b, true), 500), "a:0,1,5 | b:2 | b:3 | b:4"; got != want {
+	if got, want := steps(newDelivery(b, byTopic), 500), "a:0,1,5 | b:2 | b:3 | b:4"; got != want {
 		t.Errorf("steps %s, want %s", got, want)
 	}
 }
@@ -131,7 +134,7 @@ func TestDeliveryKeepsItsPromisesAtRandom(t *testing.T) {
 
 // runAtRandom returns the messages that were sent, in their order.
 func runAtRandom(b *sink.Batch, random *rand.Rand) (sent []int) {
-	d := newDelivery(b, true)
+	d := newDelivery(b, byTopic)
 	outage := random.IntN(3) == 0
 	for !d.stopped {
 		chunks := d.step(1 + random.IntN(8))
@@ -188,7 +191,7 @@ func brokenPromise(b *sink.Batch, sent []int) string {
 // What fails for one message of a key takes no other key with it.
 func TestRefusedMessages(t *testing.T) {
 	b := batchOf("a/1", "a/2", "a/1", "b/1", "b/3", "a", "a/2")
-	d := newDelivery(b, true)
+	d := newDelivery(b, byTopic)
 	chunks := d.step(500)
 	d.answered(&chunks[0], 0, verdict{Result: sink.Result{Outcome: sink.Refused}})
 	d.answered(&chunks[1], 1, verdict{})
@@ -204,7 +207,7 @@ func TestRefusedMessages(t *testing.T) {
 // refused at once, those in later ranks included.
 func TestClosedStreams(t *testing.T) {
 	b := batchOf("b/1", "a/1", "b/2", "b/3", "b/3", "b", "c/4", "b/4")
-	d := newDelivery(b, true)
+	d := newDelivery(b, byTopic)
 	chunks := d.step(1)
 	d.answered(&chunks[0], 0, verdict{Result: sink.Result{Outcome: sink.Refused}, stream: true})
 	if got := steps(d, 500); got != "c:6" {
@@ -222,7 +225,7 @@ func TestFewMessagesOfAStreamAreRefusedOneByOne(t *testing.T) {
 	}
 	words = append(words, "b", "b/99")
 	b := batchOf(words...)
-	d := newDelivery(b, true)
+	d := newDelivery(b, byTopic)
 	calls := 0
 	for {
 		chunks := d.step(500)
@@ -231,7 +234,7 @@ func TestFewMessagesOfAStreamAreRefusedOneByOne(t *testing.T) {
 		}
 		calls++
 		for i := range chunks {
-			if chunks[i].run.topic == "a" {
+			if chunks[i].run.to.topic == "a" {
 				d.answered(&chunks[i], 0, verdict{Result: sink.Result{Outcome: sink.Refused}})
 			} else {
 				d.answered(&chunks[i], len(chunks[i].at), verdict{})
@@ -262,7 +265,7 @@ func BenchmarkPlan(b *testing.B) {
 			messages := messagesOf(words...)
 			b.ReportAllocs()
 			for b.Loop() {
-				plan(messages, true)
+				plan(messages, byTopic)
 			}
 		})
 	}

@@ -23,6 +23,12 @@
 // an earlier message of its key, and so such a message waits until the one before it is
 // appended. Calls for different streams travel together.
 //
+// With Settings.Lanes a stream is eight, and all messages of a key are in one of them:
+// consumers that take a stream each then keep the order of every key. The lane is the hash
+// tag of the stream's name, as in events:orders:{3}, so whatever a consumer keeps for a
+// lane can be in its slot of a cluster. A topic with a brace in it would be another hash
+// tag, and is refused.
+//
 // # Outcomes
 //
 //	appended                                        delivered
@@ -34,6 +40,7 @@
 //	WRONGTYPE, no right to the stream (NOPERM)      refused, and with it all messages for
 //	                                                this stream in the batch
 //	another answer of XADD                          refused
+//	a topic with a brace, with Settings.Lanes       fatal, class "topic"
 //	another answer to the script                    unreachable: no message is to blame
 //
 // # Delivery and durability
@@ -48,7 +55,6 @@ package redisstream
 
 import (
 	"context"
-	"strings"
 
 	"github.com/redis/go-redis/v9"
 
@@ -82,7 +88,7 @@ func (s *Sink) Close() error { return s.client.Close() }
 // Deliver appends the messages of a batch. When ctx is done, it waits for the call of
 // the script that is under way, Settings.Timeout at most.
 func (s *Sink) Deliver(ctx context.Context, batch *sink.Batch) {
-	d := newDelivery(batch, strings.Contains(s.settings.Stream, placeholder))
+	d := newDelivery(batch, s.settings.naming())
 	for !d.stopped && !batch.Expired(ctx) {
 		chunks := d.step(s.settings.ChunkMessages)
 		if len(chunks) == 0 {
@@ -103,7 +109,7 @@ func (s *Sink) send(ctx context.Context, d *delivery, chunks []chunk) {
 	calls := make([]*redis.Cmd, len(chunks))
 	for i := range chunks {
 		c := &chunks[i]
-		calls[i] = redis.NewCmd(ctx, e.call(s.settings.stream(c.run.topic), s.settings.MaxLen, d.batch.Messages, c)...)
+		calls[i] = redis.NewCmd(ctx, e.call(s.settings.stream(c.run.to), s.settings.MaxLen, d.batch.Messages, c)...)
 	}
 	s.process(ctx, calls)
 	s.processUnknown(ctx, calls)
@@ -112,7 +118,7 @@ func (s *Sink) send(ctx context.Context, d *delivery, chunks []chunk) {
 		c := &chunks[i]
 		n, text, err := reply(call, len(c.at))
 		if err != nil {
-			v, answered := judgeCall(s.settings.stream(c.run.topic), err)
+			v, answered := judgeCall(s.settings.stream(c.run.to), err)
 			if answered {
 				d.answered(c, 0, v)
 			} else {
@@ -122,7 +128,7 @@ func (s *Sink) send(ctx context.Context, d *delivery, chunks []chunk) {
 		}
 		var v verdict
 		if n < len(c.at) {
-			v = judgeAppend(s.settings.stream(c.run.topic), text)
+			v = judgeAppend(s.settings.stream(c.run.to), text)
 		}
 		d.answered(c, n, v)
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -31,6 +32,10 @@ type Settings struct {
 	// Stream is the name of the stream. {topic} in it stands for the message's topic;
 	// without, all messages go to one stream. Default: events:{topic}.
 	Stream string
+	// Lanes makes eight streams of each: the stream's name is followed by :{0} to :{7},
+	// the message's lane. Neither the name nor a topic may then have a brace.
+	// Default: false.
+	Lanes bool
 	// MaxLen is about how many entries a stream keeps; Redis drops the oldest. What a
 	// consumer has not read by then it never gets. Default: 0, which drops nothing.
 	MaxLen int64
@@ -64,6 +69,8 @@ func (s *Settings) Validate() error {
 		return err
 	case s.Stream == "":
 		return errors.New("stream: not set")
+	case s.Lanes && hasBrace(strings.ReplaceAll(s.Stream, placeholder, "")):
+		return errors.New("stream: has a brace beside those of {topic}, which with lanes it must not")
 	case s.MaxLen < 0:
 		return fmt.Errorf("max_len: %d is negative", s.MaxLen)
 	case s.ChunkMessages < 1 || s.ChunkMessages > 5000:
@@ -115,7 +122,16 @@ func (s *Settings) options() (*redis.Options, error) {
 	return options, nil
 }
 
-// stream is the name of a topic's stream.
-func (s *Settings) stream(topic string) string {
-	return strings.ReplaceAll(s.Stream, placeholder, topic)
+// naming is what the names of streams depend on.
+func (s *Settings) naming() naming {
+	return naming{topic: strings.Contains(s.Stream, placeholder), lane: s.Lanes}
+}
+
+// stream is the name of a stream.
+func (s *Settings) stream(to target) string {
+	name := strings.ReplaceAll(s.Stream, placeholder, to.topic)
+	if s.Lanes {
+		name += ":{" + strconv.Itoa(to.lane) + "}"
+	}
+	return name
 }

@@ -29,6 +29,9 @@ func TestSettings(t *testing.T) {
 		{"a query", func(s *Settings) { s.URL += "?max_retries=3" }, "url: must not have a query"},
 		{"TLS without rediss", func(s *Settings) { s.TLS = new(tls.Config) }, "tls: "},
 		{"no stream", func(s *Settings) { s.Stream = "" }, "stream: "},
+		{"lanes", func(s *Settings) { s.Stream, s.Lanes = "a:{topic}:{topic}", true }, ""},
+		{"a brace with lanes", func(s *Settings) { s.Stream, s.Lanes = "{a}:{topic}", true }, "stream: "},
+		{"a closing brace with lanes", func(s *Settings) { s.Stream, s.Lanes = "a}", true }, "stream: "},
 		{"a negative length", func(s *Settings) { s.MaxLen = -1 }, "max_len: "},
 		{"no message", func(s *Settings) { s.ChunkMessages = 0 }, "chunk_messages: "},
 		{"too many messages", func(s *Settings) { s.ChunkMessages = 5001 }, "chunk_messages: "},
@@ -74,8 +77,12 @@ func TestStreamNames(t *testing.T) {
 	for template, want := range map[string]string{
 		"events:{topic}": "events:a b", "{topic}": "a b", "all": "all", "{{topic}}:{topic}": "{a b}:a b",
 	} {
-		if got := (&Settings{Stream: template}).stream("a b"); got != want {
+		if got := (&Settings{Stream: template}).stream(target{topic: "a b", lane: 3}); got != want {
 			t.Errorf("%s: %s, want %s", template, got, want)
 		}
+	}
+	lanes := Settings{Stream: "events:{topic}", Lanes: true}
+	if got, want := lanes.stream(target{topic: "a b", lane: 3}), "events:a b:{3}"; got != want {
+		t.Errorf("with lanes: %s, want %s", got, want)
 	}
 }

@@ -29,6 +29,7 @@ func (d *deliverer) answered(response *http.Response) sink.Result {
 	defer func() { _ = response.Body.Close() }()
 	result := d.judge(response.StatusCode, response.Header, time.Now())
 	if result.Outcome != sink.Delivered {
+		result.Class = fmt.Sprintf("status %d", response.StatusCode)
 		text := fmt.Sprintf("posting to %s: status %d", d.target.origin, response.StatusCode)
 		if excerpt := d.excerpt(response.Body); excerpt != "" {
 			text += ": " + excerpt
@@ -51,17 +52,27 @@ func (d *deliverer) judge(status int, header http.Header, now time.Time) sink.Re
 	switch {
 	case status >= 200 && status <= 299:
 		return sink.Result{Outcome: sink.Delivered}
-	case status == http.StatusGone, slices.Contains(d.settings.FatalStatus, status):
+	case slices.Contains(d.settings.FatalStatus, status):
 		return sink.Result{Outcome: sink.Fatal}
 	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable && retryAfter != "":
 		return sink.Result{Outcome: sink.Throttled, RetryAfter: parseRetryAfter(retryAfter, now)}
 	}
+	result := sink.Result{Outcome: sink.Refused}
 	switch status {
 	case http.StatusUnauthorized, http.StatusProxyAuthRequired,
 		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return sink.Result{Outcome: sink.Unreachable}
+	case http.StatusForbidden, http.StatusNotFound, http.StatusRequestTimeout, http.StatusTooEarly:
+		result.Outcome = sink.Failed
+	default:
+		if status >= 500 && status <= 599 {
+			result.Outcome = sink.Failed
+		}
 	}
-	return sink.Result{Outcome: sink.Refused}
+	if retryAfter != "" {
+		result.RetryAfter = parseRetryAfter(retryAfter, now)
+	}
+	return result
 }
 
 // excerpt returns the beginning of an answer, without what must not be shown.

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -25,7 +26,9 @@ func TestStatuses(t *testing.T) {
 	d := open(t, "http://127.0.0.1:1/", func(s *Settings) { s.FatalStatus = []int{422, 503} })
 	plain := open(t, "http://127.0.0.1:1/", nil)
 	want := map[int]sink.Outcome{
-		401: sink.Unreachable, 407: sink.Unreachable, 410: sink.Fatal, 429: sink.Throttled,
+		400: sink.Fatal, 410: sink.Fatal, 413: sink.Fatal, 415: sink.Fatal, 422: sink.Fatal,
+		401: sink.Unreachable, 407: sink.Unreachable, 429: sink.Throttled,
+		403: sink.Failed, 404: sink.Failed, 408: sink.Failed, 425: sink.Failed,
 		502: sink.Unreachable, 503: sink.Unreachable, 504: sink.Unreachable,
 	}
 	for status := 100; status < 1000; status++ {
@@ -34,6 +37,8 @@ func TestStatuses(t *testing.T) {
 		case ok:
 		case status >= 200 && status < 300:
 			outcome = sink.Delivered
+		case status >= 500 && status < 600:
+			outcome = sink.Failed
 		default:
 			outcome = sink.Refused
 		}
@@ -41,10 +46,13 @@ func TestStatuses(t *testing.T) {
 			t.Errorf("%d: %s, want %s", status, got.Outcome, outcome)
 		}
 	}
-	for _, status := range []int{410, 422, 503} {
+	for _, status := range []int{422, 503} {
 		if got := d.judge(status, http.Header{"Retry-After": {"7"}}, time.Now()); got.Outcome != sink.Fatal || got.RetryAfter != 0 {
 			t.Errorf("%d as fatal_status: %v", status, got)
 		}
+	}
+	if got := d.judge(410, nil, time.Now()); got.Outcome != sink.Refused {
+		t.Errorf("410 without being in fatal_status: %s", got.Outcome)
 	}
 }
 
@@ -62,7 +70,12 @@ func TestThrottling(t *testing.T) {
 		{503, "7", sink.Throttled, 7 * time.Second},
 		{503, "soon", sink.Throttled, time.Second},
 		{503, "", sink.Unreachable, 0},
-		{500, "7", sink.Refused, 0},
+		{500, "7", sink.Failed, 7 * time.Second},
+		{500, "99999", sink.Failed, time.Hour},
+		{500, "", sink.Failed, 0},
+		{409, "soon", sink.Refused, time.Second},
+		{409, "", sink.Refused, 0},
+		{400, "7", sink.Fatal, 0},
 	} {
 		server := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 			if test.value != "" {
@@ -72,6 +85,9 @@ func TestThrottling(t *testing.T) {
 		})
 		got := open(t, server.URL, nil).Deliver(t.Context(), message("{}"))
 		assertResult(t, test.value, got, test.outcome, "posting to "+server.URL+": status ")
+		if want := fmt.Sprintf("status %d", test.status); got.Class != want {
+			t.Errorf("%d: class %q, want %q", test.status, got.Class, want)
+		}
 		if got.RetryAfter != test.wait {
 			t.Errorf("%d, %q: retry after %s, want %s", test.status, test.value, got.RetryAfter, test.wait)
 		}
@@ -106,7 +122,7 @@ func TestExcerpts(t *testing.T) {
 			_, _ = w.Write([]byte(test.body))
 		})
 		got := open(t, server.URL, nil).Deliver(t.Context(), message("{}"))
-		if want := "posting to " + server.URL + ": status 500" + test.want; got.Outcome != sink.Refused || got.Err.Error() != want {
+		if want := "posting to " + server.URL + ": status 500" + test.want; got.Outcome != sink.Failed || got.Err.Error() != want {
 			t.Errorf("%s: %s, %q", test.name, got.Outcome, got.Err)
 		}
 	}
@@ -125,7 +141,7 @@ func TestPartsOfSecretsInAnswers(t *testing.T) {
 		s.Headers = map[string]string{"X-API-Key": "hunter2"}
 	})
 	got := d.Deliver(t.Context(), message("{}"))
-	assertResult(t, "404", got, sink.Refused, "posting to "+server.URL+": status 404: no hook [redacted], key [redacted]")
+	assertResult(t, "404", got, sink.Failed, "posting to "+server.URL+": status 404: no hook [redacted], key [redacted]")
 }
 
 func TestSecretsInAnswers(t *testing.T) {
@@ -150,7 +166,7 @@ func TestSecretsInAnswers(t *testing.T) {
 		s.Headers = map[string]string{"X-API-Key": "Key secret-key", "X-Other": "secret-t"}
 	})
 	got := d.Deliver(t.Context(), message("{}"))
-	assertResult(t, "404", got, sink.Refused, "posting to "+server.URL+": status 404: cannot POST [redacted]orders [redacted]orders?[redacted] [redacted] [redacted] ")
+	assertResult(t, "404", got, sink.Failed, "posting to "+server.URL+": status 404: cannot POST [redacted]orders [redacted]orders?[redacted] [redacted] [redacted] ")
 	if basic := <-users; basic != "relay:secret-password" {
 		t.Errorf("the URL's user arrived as %q", basic)
 	}

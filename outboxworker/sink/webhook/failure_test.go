@@ -67,7 +67,7 @@ func TestReceiverThatHangs(t *testing.T) {
 	d := open(t, server.URL, func(s *Settings) { s.Timeout = 200 * time.Millisecond })
 	began := time.Now()
 	got := d.Deliver(t.Context(), message("{}"))
-	assertResult(t, "hanging", got, sink.Refused, "posting to "+server.URL+": waiting for the answer: context deadline exceeded")
+	assertResult(t, "hanging", got, sink.Failed, "posting to "+server.URL+": waiting for the answer: context deadline exceeded")
 	if took := time.Since(began); took < 200*time.Millisecond || took > 5*time.Second {
 		t.Errorf("took %s", took)
 	}
@@ -182,7 +182,7 @@ func TestResetOfANewConnection(t *testing.T) {
 	listener, requests := raw(t, func(_ int64, conn *net.TCPConn, _ *bufio.Reader) { reset(conn) })
 	address := "http://" + listener.Addr().String()
 	got := open(t, address, nil).Deliver(t.Context(), message("{}"))
-	assertResult(t, "reset", got, sink.Refused, "posting to "+address+": waiting for the answer: ")
+	assertResult(t, "reset", got, sink.Failed, "posting to "+address+": waiting for the answer: ")
 	if n := requests.Load(); n != 1 {
 		t.Errorf("%d requests, want one", n)
 	}
@@ -207,7 +207,7 @@ func TestResetOfAKeptConnection(t *testing.T) {
 	}
 }
 
-// A message that the receiver dies of is refused, though then there is no receiver.
+// A message that the receiver dies of has failed, though then there is no receiver.
 func TestMessageThatKillsTheReceiver(t *testing.T) {
 	var listener net.Listener
 	listener, requests := raw(t, func(n int64, conn *net.TCPConn, _ *bufio.Reader) {
@@ -221,7 +221,7 @@ func TestMessageThatKillsTheReceiver(t *testing.T) {
 	address := "http://" + listener.Addr().String()
 	d := open(t, address, nil)
 	assertResult(t, "first", d.Deliver(t.Context(), message("{}")), sink.Delivered, "")
-	assertResult(t, "deadly", d.Deliver(t.Context(), message("{}")), sink.Refused, "posting to "+address+": waiting for the answer: ")
+	assertResult(t, "deadly", d.Deliver(t.Context(), message("{}")), sink.Failed, "posting to "+address+": waiting for the answer: ")
 	assertResult(t, "next", d.Deliver(t.Context(), message("{}")), sink.Unreachable, "posting to "+address+": connecting: ")
 	if n := requests.Load(); n != 2 {
 		t.Errorf("%d requests", n)
@@ -234,12 +234,12 @@ func TestAnswerThatIsNotHTTP(t *testing.T) {
 		_ = conn.Close()
 	})
 	address := "http://" + listener.Addr().String()
-	assertResult(t, "no HTTP", open(t, address, nil).Deliver(t.Context(), message("{}")), sink.Refused, "posting to "+address+": waiting for the answer: ")
+	assertResult(t, "no HTTP", open(t, address, nil).Deliver(t.Context(), message("{}")), sink.Failed, "posting to "+address+": waiting for the answer: ")
 }
 
 // The status is there, the end of the body never comes.
 func TestAnswerThatIsCutOff(t *testing.T) {
-	for text, want := range map[string]sink.Outcome{"200 OK": sink.Delivered, "500 No": sink.Refused} {
+	for text, want := range map[string]sink.Outcome{"200 OK": sink.Delivered, "500 No": sink.Failed} {
 		listener, _ := raw(t, func(_ int64, conn *net.TCPConn, _ *bufio.Reader) {
 			_, _ = io.WriteString(conn, "HTTP/1.1 "+text+"\r\nContent-Length: 100\r\n\r\nbegin")
 			reset(conn)
@@ -247,6 +247,39 @@ func TestAnswerThatIsCutOff(t *testing.T) {
 		got := open(t, "http://"+listener.Addr().String(), nil).Deliver(t.Context(), message("{}"))
 		if got.Outcome != want {
 			t.Errorf("%s: %s, %v", text, got.Outcome, got.Err)
+		}
+	}
+}
+
+// Operators select by the class, so there are few, and they do not depend on addresses.
+func TestClasses(t *testing.T) {
+	hanging, _ := hang(t)
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	untrusted := httptest.NewUnstartedServer(nil)
+	untrusted.Config.ErrorLog = quiet()
+	untrusted.StartTLS()
+	t.Cleanup(untrusted.Close)
+	plain := serve(t, nil)
+	resetting, _ := raw(t, func(_ int64, conn *net.TCPConn, _ *bufio.Reader) { reset(conn) })
+	ending, _ := raw(t, func(_ int64, conn *net.TCPConn, _ *bufio.Reader) { _ = conn.Close() })
+	speaking, _ := raw(t, func(_ int64, conn *net.TCPConn, _ *bufio.Reader) {
+		_, _ = io.WriteString(conn, "SSH-2.0-OpenSSH\r\n")
+		_ = conn.Close()
+	})
+	for _, test := range []struct{ url, want string }{
+		{hanging.URL, "timeout"},
+		{gone.URL, "connection refused"},
+		{untrusted.URL, "tls"},
+		{strings.Replace(plain.URL, "http:", "https:", 1), "tls"},
+		{"http://" + resetting.Addr().String(), "connection reset"},
+		{"http://" + ending.Addr().String(), "connection reset"},
+		{"http://" + speaking.Addr().String(), "not http"},
+		{"http://no-such-host.invalid", "dns"},
+	} {
+		d := open(t, test.url, func(s *Settings) { s.Timeout = 2 * time.Second })
+		if got := d.Deliver(t.Context(), message("{}")); got.Class != test.want {
+			t.Errorf("%s: class %q, want %q: %v", test.url, got.Class, test.want, got.Err)
 		}
 	}
 }

@@ -33,6 +33,7 @@ func (d *deliverer) headers(m *sink.Message, now time.Time) http.Header {
 	id := m.ID.String()
 	timestamp := strconv.FormatInt(now.Unix(), 10)
 	header.Set("Webhook-Id", id)
+	header.Set("Idempotency-Key", id)
 	header.Set("Webhook-Timestamp", timestamp)
 	if len(d.keys) > 0 {
 		header.Set("Webhook-Signature", sign(d.keys, id, timestamp, m.Payload))
@@ -129,7 +130,7 @@ func isFraming(canonical string) bool {
 
 // isOurs tells of headers that the receiver must be able to take for the sink's own.
 func isOurs(canonical string) bool {
-	return strings.HasPrefix(canonical, "Webhook-") || strings.HasPrefix(canonical, "Ce-")
+	return canonical == "Idempotency-Key" || strings.HasPrefix(canonical, "Webhook-") || strings.HasPrefix(canonical, "Ce-")
 }
 
 // isForeign tells of headers with which a message would pass itself off as somebody.

@@ -29,7 +29,7 @@ func TestHeaders(t *testing.T) {
 		"Traceparent": {"00-1"}, "X-Number": {"1.50"}, "X-True": {"true"},
 		"Ce-Specversion": {"1.0"}, "Ce-Id": {messageID.String()}, "Ce-Source": {"urn:weir:shop"}, "Ce-Type": {"a%22b%25c"},
 		"Ce-Subject": {"%D0%BA%D0%BB%D1%8E%D1%87%201"}, "Ce-Time": {"2026-01-02T03:04:05.678901Z"}, "Ce-Topic": {"orders"}, "Ce-Bizid": {"o-7%00"},
-		"Webhook-Id": {messageID.String()}, "Webhook-Timestamp": {"1767323045"},
+		"Webhook-Id": {messageID.String()}, "Idempotency-Key": {messageID.String()}, "Webhook-Timestamp": {"1767323045"},
 		"Webhook-Signature": {sign(d.keys, messageID.String(), "1767323045", []byte(`{}`))},
 	}
 	assertHeaders(t, d.headers(m, now), want)
@@ -41,7 +41,7 @@ func TestHeadersOfABareMessage(t *testing.T) {
 		"User-Agent": {"weir-outbox"}, "Content-Type": {"application/octet-stream"},
 		"Ce-Specversion": {"1.0"}, "Ce-Id": {messageID.String()}, "Ce-Source": {"weir/outbox"}, "Ce-Type": {"orders"},
 		"Ce-Time": {"2026-01-02T03:04:05.678901Z"}, "Ce-Topic": {"orders"},
-		"Webhook-Id": {messageID.String()}, "Webhook-Timestamp": {"1767323045"},
+		"Webhook-Id": {messageID.String()}, "Idempotency-Key": {messageID.String()}, "Webhook-Timestamp": {"1767323045"},
 	}
 	assertHeaders(t, d.headers(message(""), now), want)
 }
@@ -92,7 +92,7 @@ func TestMessageHeaders(t *testing.T) {
 		{`{"a": "x\r\nInjected: y", "b": "\u0000", "c": "\u007f", "d": " x", "e": "x\t", "f": "a\tb"}`, "F=a\tb"},
 		{`{"host": "evil", "Content-Length": "0", "connection": "close", "Transfer-Encoding": "x", "te": "x", "trailer": "x",
 		   "upgrade": "x", "expect": "100-continue", "keep-alive": "x", "proxy-connection": "x", "HTTP2-Settings": "x"}`, ""},
-		{`{"webhook-id": "x", "Webhook-Anything": "x", "CE-ID": "x", "ce-anything": "x"}`, ""},
+		{`{"webhook-id": "x", "Webhook-Anything": "x", "CE-ID": "x", "ce-anything": "x", "Idempotency-key": "x"}`, ""},
 		{`{"authorization": "x", "Proxy-Authorization": "x", "cookie": "x", "set-cookie": "x", "forwarded": "x",
 		   "x-forwarded-for": "x", "X-FORWARDED-HOST": "x", "x-real-ip": "x"}`, ""},
 	} {

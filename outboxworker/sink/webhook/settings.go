@@ -35,14 +35,14 @@ type Settings struct {
 	// change from one to the other. Default: none, which means no signature.
 	Secrets []string
 	// Headers are added to each request, Authorization for instance. They replace what
-	// a message or the sink itself would set, but cannot be webhook-*, ce-*, Host or
-	// what frames the body. Default: none.
+	// a message or the sink itself would set, but cannot be webhook-*, ce-*,
+	// idempotency-key, Host or what frames the body. Default: none.
 	Headers map[string]string
 	// Source is the ce-source of each request: a URI reference that names the outbox
 	// to the receiver. Default: weir/outbox.
 	Source string
-	// FatalStatus are statuses, of 300 to 599, after which a message is dead at once,
-	// besides 410. Default: none.
+	// FatalStatus are statuses, of 300 to 599, after which a message is dead at once.
+	// Default: 400, 410, 413, 415, 422.
 	FatalStatus []int
 	// Proxy is the URL of a proxy for requests: http, https or socks5. The environment
 	// is not asked for one. Default: none.
@@ -59,6 +59,10 @@ func DefaultSettings() Settings {
 		Timeout:     5 * time.Second,
 		IdleTimeout: 4 * time.Second,
 		Source:      "weir/outbox",
+		FatalStatus: []int{
+			http.StatusBadRequest, http.StatusGone, http.StatusRequestEntityTooLarge,
+			http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity,
+		},
 	}
 }
 

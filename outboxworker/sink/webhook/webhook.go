@@ -10,6 +10,7 @@
 //   - webhook-id, webhook-timestamp and webhook-signature of Standard Webhooks
 //     (https://www.standardwebhooks.com): the message's id, the second of this attempt,
 //     and a signature with each secret. Without a secret there is no signature.
+//   - idempotency-key, which is webhook-id under the name that frameworks look for.
 //   - ce-id, ce-source, ce-type, ce-subject, ce-time and ce-specversion of CloudEvents
 //     1.0 in binary mode. ce-type is the message's type, or its topic if it has none;
 //     ce-subject is its key, if it has one; ce-id is webhook-id. Extensions are
@@ -17,33 +18,41 @@
 //   - the message's own headers under their names, traceparent and tracestate among
 //     them, but for those that are somebody else's to set: what frames the body or
 //     manages the connection, credentials and cookies, X-Forwarded-*, Host, webhook-*,
-//     ce-*, and what Settings.Headers sets. Values that are numbers or booleans are sent
-//     as JSON writes them; other values that are no strings, and names and values that
-//     HTTP does not allow, are left out.
+//     ce-*, idempotency-key, and what Settings.Headers sets. Values that are numbers or
+//     booleans are sent as JSON writes them; other values that are no strings, and names
+//     and values that HTTP does not allow, are left out.
 //
 // # Outcomes
 //
 //	2xx                                    delivered
-//	410 and Settings.FatalStatus           fatal
+//	Settings.FatalStatus: 400, 410, 413,   fatal
+//	415, 422
 //	429                                    throttled
 //	503 with Retry-After                   throttled
 //	502, 504, 503 without Retry-After      unreachable: a proxy without a receiver
 //	401, 407                               unreachable: the credentials are wrong for
 //	                                       every message alike
+//	403, 404, 408, 425, other 5xx          failed: the receiver may be at fault, or the
+//	                                       message
 //	any other status, redirects included   refused
 //	no connection, no TLS                  unreachable
-//	a connection, but no answer in time,   refused, since the message may be the reason:
-//	a reset, no HTTP                       the receiver may die of it
+//	a connection, but no answer in time,   failed: the receiver may hang, or it may die
+//	a reset, no HTTP                       of the message
+//	no request can be made of the message  refused
 //	the context is done                    not sent if there was no connection yet, or
 //	                                       else unreachable
 //	a topic that must not be in a path     fatal
 //
 // Retry-After is read as seconds or as a date, and is between a second and an hour; it
-// is a second if it is missing or nonsense. Redirects are not followed: a signed message
-// goes to the address that the operator gave, and to no other.
+// is a second if it is nonsense, and with 429 also if it is missing. Redirects are not
+// followed: a signed message goes to the address that the operator gave, and to no other.
 //
 // A connection that was kept, and turns out to be closed when it is used again, is no
-// fault of the message: the request is made once more before the message is refused.
+// fault of the message: the request is made once more before the message has failed.
+//
+// The classes are "status 422" and so on for statuses, and without an answer: timeout,
+// connection refused, connection reset, dns, tls, not http, topic, request, connection for
+// any other error of one, and cancelled when the context is done.
 //
 // # Errors
 //
@@ -66,12 +75,17 @@ import (
 
 // New returns a sink that posts messages through sink.Keyed.
 func New(settings Settings) (sink.Sink, error) {
-	d, err := newDeliverer(settings)
+	d, err := NewDeliverer(settings)
 	if err != nil {
 		return nil, err
 	}
 	return sink.Keyed(d, settings.Concurrency), nil
 }
+
+// NewDeliverer returns what posts one message at a time, for callers that keep order by
+// themselves. It should be asked for Settings.Concurrency messages at once at most: more
+// wait for a connection, and their time runs.
+func NewDeliverer(settings Settings) (sink.Deliverer, error) { return newDeliverer(settings) }
 
 // deliverer posts one message at a time.
 type deliverer struct {
@@ -145,7 +159,7 @@ func (d *deliverer) Close() error {
 func (d *deliverer) Deliver(ctx context.Context, m *sink.Message) sink.Result {
 	address, err := d.target.url(m.Topic)
 	if err != nil {
-		return sink.Result{Outcome: sink.Fatal, Err: fmt.Errorf("posting to %s: %w", d.target.origin, err)}
+		return sink.Result{Outcome: sink.Fatal, Class: classTopic, Err: fmt.Errorf("posting to %s: %w", d.target.origin, err)}
 	}
 	attempt, cancel := context.WithTimeout(ctx, d.settings.Timeout)
 	defer cancel()
@@ -168,13 +182,16 @@ func (d *deliverer) Deliver(ctx context.Context, m *sink.Message) sink.Result {
 
 // unanswered says what an error means that a request ended with.
 func (d *deliverer) unanswered(ctx context.Context, t *trip, err error) sink.Result {
-	result := sink.Result{Outcome: sink.Unreachable}
+	result := sink.Result{Outcome: sink.Unreachable, Class: classOf(err)}
 	switch {
 	case ctx.Err() != nil && !t.connected.Load():
-		result.Outcome = sink.NotSent
+		result.Outcome, result.Class = sink.NotSent, classCancelled
 	case ctx.Err() != nil:
-	case t.connected.Load(), !t.begun.Load():
-		result.Outcome = sink.Refused
+		result.Class = classCancelled
+	case t.connected.Load():
+		result.Outcome = sink.Failed
+	case !t.begun.Load():
+		result.Outcome, result.Class = sink.Refused, classRequest
 	}
 	result.Err = fmt.Errorf("posting to %s: %s: %w", d.target.origin, t.place(), err)
 	return result

@@ -103,7 +103,7 @@ func TestConnectionsAreKept(t *testing.T) {
 			}
 			to.Deliver(t.Context(), b)
 			for i, r := range b.Results {
-				if want := map[int]sink.Outcome{200: sink.Delivered, 500: sink.Refused}[status]; r.Outcome != want {
+				if want := map[int]sink.Outcome{200: sink.Delivered, 500: sink.Failed}[status]; r.Outcome != want {
 					t.Fatalf("message %d: %s, %v", i, r.Outcome, r.Err)
 				}
 			}
@@ -174,7 +174,7 @@ func TestKeysKeepTheirOrder(t *testing.T) {
 			t.Errorf("key %d: %v arrived, want %v", key, got, want)
 		}
 	}
-	if b.Results[13].Outcome != sink.Refused || b.Results[23].Outcome != sink.NotSent || b.Results[99].Outcome != sink.Delivered {
+	if b.Results[13].Outcome != sink.Failed || b.Results[23].Outcome != sink.NotSent || b.Results[99].Outcome != sink.Delivered {
 		t.Errorf("results %v, %v, %v", b.Results[13], b.Results[23], b.Results[99])
 	}
 	if err := to.Close(); err != nil {
