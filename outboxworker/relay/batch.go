@@ -59,6 +59,8 @@ type read struct {
 	from     mark
 	fullLook bool
 	probing  bool
+	// oldest is when the first pending message was enqueued; zero if there is none.
+	oldest time.Time
 }
 
 // batch works once on a lane.
@@ -80,6 +82,9 @@ func (w *worker) batch(ctx context.Context, l *lane) (progress, error) {
 		w.relay.observeEmpty(l, r)
 		return progress{}, nil
 	}
+	if len(r.pending) > 0 {
+		r.oldest = r.pending[0].message.CreatedAt
+	}
 	failpoint.Hit("after_read")
 	return w.work(ctx, l, r, began)
 }
@@ -92,21 +97,22 @@ func (w *worker) work(ctx context.Context, l *lane, r *read, began time.Time) (p
 		return progress{more: true, sleep: max(open, w.settings().PollMax)}, w.rollback(ctx)
 	}
 	if state != circuit.Closed {
-		r.probe()
+		r.probe(w.relay.suspicion)
 	}
 	sendCtx, cancel := context.WithDeadline(ctx, began.Add(w.settings().LaneTimeout-margin))
 	defer cancel()
+	since := w.relay.suspicion.begin()
 	again, first := w.sendAll(sendCtx, l, r)
 	failpoint.Hit("after_publish")
 
-	p, outcome := w.relay.learn(again, first, sendCtx.Err() != nil)
-	call.End(outcome, 0)
-	f := w.settings().judge(r.pending, first)
-	wf := w.settings().judgeWaiting(r.waiting, again)
+	found := w.relay.suspicion.weigh(l.number, r.probing, since, again, first)
+	p := w.relay.learn(&call, sendCtx.Err() != nil, found, again, first)
+	f := w.settings().judge(r.pending, found.without(first))
+	wf := w.settings().judgeWaiting(r.waiting, found.without(again))
 	if err := w.settle(ctx, l, r, f, wf); err != nil {
 		return progress{}, err
 	}
-	w.relay.observe(l, r, f, wf, again, first, began)
+	w.relay.observe(l, r, f, wf, again.results, first.results, began)
 	// A look that read all there was need not be made again before the scout says so.
 	p.more = p.sleep > 0 || r.last != 0 || r.probing || f.left != 0 || len(r.waiting) > 0 || l.skipDue
 	p.messages = len(f.delivered.ids) + len(f.deferred.ids) + len(f.dead.ids) + len(wf.delivered) + len(wf.resumed) + len(wf.dead.ids)
@@ -116,31 +122,18 @@ func (w *worker) work(ctx context.Context, l *lane, r *read, began time.Time) (p
 // sendAll sends what waited, and then what is pending. When the first takes the time of a
 // batch, the second is left to the next one, which leaves out the first: neither keeps the
 // other from being sent.
-func (w *worker) sendAll(ctx context.Context, l *lane, r *read) (again, first []sink.Result) {
-	pending := pendingMessages(r.pending)
+func (w *worker) sendAll(ctx context.Context, l *lane, r *read) (again, first sent) {
+	again.messages, first.messages = waitingMessages(r.waiting), pendingMessages(r.pending)
 	began := time.Now()
-	again = w.send(ctx, waitingMessages(r.waiting))
+	w.relay.observeLateness(r.waiting)
+	again.results = w.send(ctx, again.messages)
 	l.skipDue = time.Since(began) >= w.settings().BatchTime
-	if held, unreachable := pause(again); l.skipDue || held > 0 || unreachable != nil {
-		return again, make([]sink.Result, len(pending))
+	if held, unreachable := pause(again.results); l.skipDue || held > 0 || unreachable != nil {
+		first.results = make([]sink.Result, len(first.messages))
+		return again, first
 	}
-	return again, w.send(ctx, pending)
-}
-
-// probe leaves one message to send, to find out whether the receiver answers again.
-func (r *read) probe() {
-	r.probing = true
-	for i := range r.waiting {
-		if r.waiting[i].state != "delayed" {
-			r.waiting, r.pending = r.waiting[i:i+1], nil
-			return
-		}
-	}
-	r.waiting = nil
-	if len(r.pending) > 0 {
-		r.pending = r.pending[:1]
-		r.last = r.pending[0].message.Position
-	}
+	first.results = w.send(ctx, first.messages)
+	return again, first
 }
 
 // read begins the transaction, takes the lane and reads.
@@ -154,14 +147,14 @@ func (w *worker) read(ctx context.Context, l *lane, now time.Time) (*read, error
 	timeout := s.LaneTimeout
 	var b pgx.Batch
 	b.Queue(begin)
-	b.Queue(w.sql.session)
+	b.Queue(w.sql.take, w.lockKey(l))
 	if r.from.low == 0 && l.patient {
 		timeout = patience
 		b.Queue(fmt.Sprintf("SET LOCAL statement_timeout = %d", timeout.Milliseconds()))
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout+margin)
 	defer cancel()
-	b.Queue(w.sql.claim, w.lockKey(l), l.number).QueryRow(func(row pgx.Row) error {
+	b.Queue(w.sql.claim, l.number).QueryRow(func(row pgx.Row) error {
 		var snapshot string
 		if err := row.Scan(&r.claimed, &r.seq, &snapshot, &r.started.started, &r.started.backend, &r.due); err != nil {
 			return err
@@ -172,7 +165,7 @@ func (w *worker) read(ctx context.Context, l *lane, now time.Time) (*read, error
 	})
 	b.Queue(w.sql.look, l.number, r.from.above(), r.from.texts(), s.BatchMessages, s.BatchBytes).Query(func(rows pgx.Rows) error {
 		var err error
-		r.pending, r.last, err = readPending(rows, w.buffer)
+		r.pending, r.last, err = readPending(l, rows, w.buffer)
 		w.buffer = r.pending
 		return err
 	})
@@ -199,7 +192,7 @@ func (w *worker) readDue(ctx context.Context, l *lane, r *read) error {
 	var b pgx.Batch
 	b.Queue(w.sql.due, l.number, heads, followers, s.BatchBytes, s.BatchMessages).Query(func(rows pgx.Rows) error {
 		var err error
-		r.waiting, err = readWaiting(rows)
+		r.waiting, err = readWaiting(l, rows)
 		return err
 	})
 	b.Queue(release)
@@ -269,34 +262,4 @@ func waitingMessages(all []waiting) []sink.Message {
 		}
 	}
 	return messages
-}
-
-// learn takes from the results whether the receiver wants a pause or is away. A worker that
-// gave up by itself, to keep its lane or because it is told to stop, learns nothing from
-// not having got an answer.
-func (r *Relay) learn(again, first []sink.Result, gaveUp bool) (progress, circuit.Outcome) {
-	var p progress
-	sent := false
-	for _, results := range [][]sink.Result{again, first} {
-		throttled, unreachable := pause(results)
-		if throttled > 0 {
-			r.throttle(throttled)
-			p.sleep = max(p.sleep, throttled)
-		}
-		if unreachable != nil && gaveUp {
-			return p, circuit.Neutral
-		}
-		if unreachable != nil {
-			r.away(unreachable, outcomes(results))
-			return progress{sleep: r.settings.PollMax}, circuit.Failure
-		}
-		for i := range results {
-			sent = sent || results[i].Outcome != sink.NotSent
-		}
-	}
-	if !sent {
-		return p, circuit.Neutral
-	}
-	r.back()
-	return p, circuit.Success
 }

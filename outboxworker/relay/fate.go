@@ -4,12 +4,9 @@ package relay
 // sink tells.
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5/pgtype"
 
@@ -17,8 +14,8 @@ import (
 )
 
 const (
-	// maxError is the most bytes of an error that are stored.
-	maxError = 2000
+	// maxRetryAfter is the longest wait that a receiver may ask for.
+	maxRetryAfter = time.Hour
 
 	parked  = -1 // waits that are not times; see defer.sql
 	delayed = -2
@@ -32,15 +29,17 @@ type deferrals struct {
 	attempts []int32
 	errors   []*string
 	waits    []int64 // milliseconds
+	classes  []string
 }
 
-func (d *deferrals) add(p *pending, state string, attempts int, text *string, wait int64) {
+func (d *deferrals) add(p *pending, state string, attempts int, wait int64, text *string, class string) {
 	d.places = append(d.places, p.place)
 	d.ids = append(d.ids, p.message.Position)
 	d.states = append(d.states, state)
 	d.attempts = append(d.attempts, int32(attempts))
 	d.errors = append(d.errors, text)
 	d.waits = append(d.waits, wait)
+	d.classes = append(d.classes, class)
 }
 
 // burials are messages that are dead, in the form that bury.sql takes.
@@ -50,14 +49,18 @@ type burials struct {
 	reasons  []string
 	attempts []int32
 	errors   []*string
+	classes  []string
+	prints   []string // fingerprints
 }
 
-func (b *burials) add(place pgtype.TID, id int64, reason string, attempts int, text *string) {
+func (b *burials) add(place pgtype.TID, id int64, reason string, attempts int, text *string, class string) {
 	b.places = append(b.places, place)
 	b.ids = append(b.ids, id)
 	b.reasons = append(b.reasons, reason)
 	b.attempts = append(b.attempts, int32(attempts))
 	b.errors = append(b.errors, text)
+	b.classes = append(b.classes, class)
+	b.prints = append(b.prints, printOf(class, text))
 }
 
 // removals are messages that were delivered.
@@ -87,11 +90,11 @@ func (s *Settings) judge(messages []pending, results []sink.Result) fate {
 	for i := range messages {
 		p := &messages[i]
 		if p.delayed {
-			f.deferred.add(p, "delayed", 0, nil, delayed)
+			f.deferred.add(p, "delayed", 0, delayed, nil, "")
 			continue
 		}
 		if p.waits {
-			f.deferred.add(p, "parked", 0, nil, parked)
+			f.deferred.add(p, "parked", 0, parked, nil, "")
 			continue
 		}
 		result := &results[next]
@@ -100,11 +103,11 @@ func (s *Settings) judge(messages []pending, results []sink.Result) fate {
 		case sink.Delivered:
 			f.delivered.places = append(f.delivered.places, p.place)
 			f.delivered.ids = append(f.delivered.ids, p.message.Position)
-		case sink.Refused, sink.Fatal:
+		case sink.Refused, sink.Failed, sink.Fatal:
 			s.refuse(&f, p, result, behind)
 		default:
 			if p.message.HasKey && behind[p.message.Key] {
-				f.deferred.add(p, "parked", 0, nil, parked)
+				f.deferred.add(p, "parked", 0, parked, nil, "")
 			} else if f.left == 0 {
 				f.left = p.message.Position
 			}
@@ -115,46 +118,30 @@ func (s *Settings) judge(messages []pending, results []sink.Result) fate {
 
 // refuse decides about a message that the receiver did not take.
 func (s *Settings) refuse(f *fate, p *pending, result *sink.Result, behind map[string]bool) {
-	text := storable(result.Err)
-	reason, wait := s.verdict(result.Outcome, p.message.Attempt)
+	text, class := storable(result.Err), classOf(result)
+	reason, wait := s.verdict(result, p.message.Attempt)
 	if reason == "" {
-		f.deferred.add(p, "retry", p.message.Attempt, text, wait)
+		f.deferred.add(p, "retry", p.message.Attempt, wait, text, class)
 	} else {
-		f.dead.add(p.place, p.message.Position, reason, p.message.Attempt, text)
+		f.dead.add(p.place, p.message.Position, reason, p.message.Attempt, text, class)
 	}
 	if p.message.HasKey && (reason == "" || s.OnDead == Hold) {
 		behind[p.message.Key] = true
 	}
 }
 
-// verdict says why a message that was refused for the attempt-th time is dead, or, with
-// an empty reason, how many milliseconds it waits.
-func (s *Settings) verdict(outcome sink.Outcome, attempt int) (reason string, wait int64) {
+// verdict says why a message that was not taken for the attempt-th time is dead, or, with
+// an empty reason, how many milliseconds it waits: by the schedule, and as long as the
+// receiver asks.
+func (s *Settings) verdict(result *sink.Result, attempt int) (reason string, wait int64) {
 	switch {
-	case outcome == sink.Fatal:
+	case result.Outcome == sink.Fatal:
 		return "fatal", 0
 	case attempt > s.Retries:
 		return "exhausted", 0
 	default:
-		return "", s.Retry.Wait(attempt - 1).Milliseconds()
+		return "", max(s.Retry.Wait(attempt-1), min(result.RetryAfter, maxRetryAfter)).Milliseconds()
 	}
-}
-
-// storable returns the text of an error as PostgreSQL takes it: valid UTF-8 without NUL,
-// and not too much of it. Receivers answer all sorts of things.
-func storable(err error) *string {
-	if err == nil {
-		return nil
-	}
-	text := strings.ReplaceAll(strings.ToValidUTF8(err.Error(), "\uFFFD"), "\x00", "\uFFFD")
-	if len(text) > maxError {
-		end := maxError
-		for !utf8.RuneStart(text[end]) {
-			end--
-		}
-		text = text[:end]
-	}
-	return &text
 }
 
 // waitingFate is what becomes of messages that waited.
@@ -166,6 +153,7 @@ type waitingFate struct {
 		attempts []int32
 		errors   []*string
 		waits    []int64
+		classes  []string
 	}
 	dead burials
 	keys []string // whose next message is to be tried
@@ -191,17 +179,18 @@ func (s *Settings) judgeWaiting(messages []waiting, results []sink.Result) waiti
 		switch result.Outcome {
 		case sink.Delivered:
 			f.delivered = append(f.delivered, m.Position)
-		case sink.Refused, sink.Fatal:
-			text := storable(result.Err)
-			reason, wait := s.verdict(result.Outcome, m.Attempt)
+		case sink.Refused, sink.Failed, sink.Fatal:
+			text, class := storable(result.Err), classOf(result)
+			reason, wait := s.verdict(result, m.Attempt)
 			if reason != "" {
-				f.dead.add(pgtype.TID{}, m.Position, reason, m.Attempt, text)
+				f.dead.add(pgtype.TID{}, m.Position, reason, m.Attempt, text, class)
 				break
 			}
 			f.retried.ids = append(f.retried.ids, m.Position)
 			f.retried.attempts = append(f.retried.attempts, int32(m.Attempt))
 			f.retried.errors = append(f.retried.errors, text)
 			f.retried.waits = append(f.retried.waits, wait)
+			f.retried.classes = append(f.retried.classes, class)
 		default:
 			continue
 		}
@@ -213,10 +202,12 @@ func (s *Settings) judgeWaiting(messages []waiting, results []sink.Result) waiti
 }
 
 // outcomes adds up results for a log line.
-func outcomes(results []sink.Result) string {
+func outcomes(batch []sent) string {
 	var counts [sink.Unreachable + 1]int
-	for _, result := range results {
-		counts[result.Outcome]++
+	for _, b := range batch {
+		for i := range b.results {
+			counts[b.results[i].Outcome]++
+		}
 	}
 	var text []string
 	for outcome, n := range counts {
@@ -243,57 +234,3 @@ func pause(results []sink.Result) (throttled time.Duration, unreachable error) {
 
 // messages is the number of pending messages that are removed or moved.
 func (f *fate) messages() int { return len(f.delivered.ids) + len(f.deferred.ids) + len(f.dead.ids) }
-
-// single is the fate of one message.
-type single struct {
-	id      int64
-	pending fate
-	waiting waitingFate
-}
-
-// split returns the fate of each message, in the order of their ids.
-func (f *fate) split() []single {
-	var all []single
-	for i, id := range f.delivered.ids {
-		d := &f.delivered
-		all = append(all, single{id: id, pending: fate{delivered: removals{d.places[i : i+1], d.ids[i : i+1]}}})
-	}
-	for i, id := range f.deferred.ids {
-		d := &f.deferred
-		one := deferrals{d.places[i : i+1], d.ids[i : i+1], d.states[i : i+1], d.attempts[i : i+1], d.errors[i : i+1], d.waits[i : i+1]}
-		all = append(all, single{id: id, pending: fate{deferred: one}})
-	}
-	for i, id := range f.dead.ids {
-		all = append(all, single{id: id, pending: fate{dead: f.dead.at(i)}})
-	}
-	slices.SortFunc(all, func(a, b single) int { return cmp.Compare(a.id, b.id) })
-	return all
-}
-
-func (b *burials) at(i int) burials {
-	return burials{b.places[i : i+1], b.ids[i : i+1], b.reasons[i : i+1], b.attempts[i : i+1], b.errors[i : i+1]}
-}
-
-// split returns the fate of each message that waited, in the order of their ids. Each
-// tries to let the next of its key go on.
-func (f *waitingFate) split() []single {
-	var all []single
-	for i, id := range f.delivered {
-		all = append(all, single{id: id, waiting: waitingFate{delivered: f.delivered[i : i+1], keys: f.keys}})
-	}
-	for i, id := range f.resumed {
-		all = append(all, single{id: id, waiting: waitingFate{resumed: f.resumed[i : i+1]}})
-	}
-	for i, id := range f.retried.ids {
-		var one waitingFate
-		d := &f.retried
-		one.retried.ids, one.retried.attempts = d.ids[i:i+1], d.attempts[i:i+1]
-		one.retried.errors, one.retried.waits = d.errors[i:i+1], d.waits[i:i+1]
-		all = append(all, single{id: id, waiting: one})
-	}
-	for i, id := range f.dead.ids {
-		all = append(all, single{id: id, waiting: waitingFate{dead: f.dead.at(i), keys: f.keys}})
-	}
-	slices.SortFunc(all, func(a, b single) int { return cmp.Compare(a.id, b.id) })
-	return all
-}

@@ -26,6 +26,12 @@ type Metrics struct {
 	waiting      *prometheus.GaugeVec
 	dead         *prometheus.GaugeVec
 	held         *prometheus.GaugeVec
+	replaying    *prometheus.GaugeVec
+	blocked      *prometheus.GaugeVec
+	blockedFor   *prometheus.GaugeVec
+	blockedLimit *prometheus.GaugeVec
+	overdue      *prometheus.GaugeVec
+	paused       *prometheus.GaugeVec
 	tableBytes   *prometheus.GaugeVec
 	oldestWriter *prometheus.GaugeVec
 	workers      *prometheus.GaugeVec
@@ -40,6 +46,7 @@ type Metrics struct {
 	failures     *prometheus.CounterVec
 	reconnects   *prometheus.CounterVec
 	busySeconds  *prometheus.CounterVec
+	timers       timerMetrics
 	gauges       []*prometheus.GaugeVec
 }
 
@@ -64,7 +71,7 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 	}
 	m := &Metrics{
 		outcomes: counter("outbox_deliveries_total",
-			"Attempts to deliver a message, by outcome: delivered, refused, fatal, throttled, unreachable.", "topic", "outcome"),
+			"Attempts to deliver a message, by outcome: delivered, refused, failed, fatal, throttled, unreachable.", "topic", "outcome"),
 		delivery: histogram("outbox_delivery_seconds",
 			"Time from the enqueueing of a message to its delivery.", prometheus.ExponentialBuckets(0.001, 2.5, 16)),
 		batchSize: histogram("outbox_batch_messages",
@@ -76,12 +83,18 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 		waiting:      gauge("outbox_deferred_messages", "Messages that wait, by why: retry, parked, delayed. Counted up to 100,000.", "state"),
 		dead:         gauge("outbox_dead_messages", "Dead messages. Counted up to 100,000."),
 		held:         gauge("outbox_held_keys", "Dead messages that hold later ones of their keys. Counted up to 100,000."),
+		replaying:    gauge("outbox_replaying_messages", "Dead messages that are being delivered again. Counted up to 100,000."),
+		blocked:      gauge("outbox_blocked_keys", "Keys whose messages wait for one that is tried again, or for an operator. Counted up to 100,000."),
+		blockedFor:   gauge("outbox_blocked_key_seconds", "For how long the message has waited that blocks its key for longest; 0 when no key is blocked."),
+		blockedLimit: gauge("outbox_blocked_key_limit_seconds", "How long a message is tried at most by its schedule of retries, while the receiver answers."),
+		overdue:      gauge("outbox_retry_overdue_seconds", "How long the most overdue message has been due that waits for a retry or for its time, on lanes that are not paused; 0 when none is."),
+		paused:       gauge("outbox_paused_lanes", "Lanes that an operator has paused."),
 		tableBytes:   gauge("outbox_table_bytes", "Size of the table of pending messages with its indexes."),
 		oldestWriter: gauge("outbox_oldest_writer_seconds", "Age of the oldest writing transaction of the server."),
 		workers:      gauge("outbox_workers", "Workers."),
 		connected:    gauge("outbox_workers_connected", "Workers that have a connection and a schema they know."),
 		listening:    gauge("outbox_listening", "Whether notifications are listened for."),
-		away:         gauge("outbox_receiver_away", "Whether the receiver cannot be reached."),
+		away:         gauge("outbox_receiver_away", "Whether the receiver cannot be reached, or fails at all messages."),
 		died:         counter("outbox_died_total", "Messages that died, by reason: fatal, exhausted.", "reason"),
 		throttles:    counter("outbox_throttled_total", "Pauses that the receiver asked for."),
 		wakeups:      counter("outbox_wakeups_total", "Times that a worker woke up, by what: notify, poll.", "reason"),
@@ -91,6 +104,13 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 		reconnects:   counter("outbox_reconnects_total", "Times that a worker lost its connection or found none."),
 		busySeconds:  counter("outbox_busy_seconds_total", "Time that workers spent on batches, added up; their saturation is its rate over outbox_workers."),
 	}
+	m.timers = timerMetrics{
+		up:       gauge("outbox_timers_up", "Whether retries have timers in Redis; if not, what is due is found by polling."),
+		rebuilds: counter("outbox_timers_rebuilds_total", "Times that all timers were added, since Redis had none."),
+		missing:  counter("outbox_timers_missing_total", "Timers that were missing and that a sweep added."),
+		lateness: histogram("outbox_retry_lateness_seconds",
+			"Time from when a retry is due to the attempt.", prometheus.ExponentialBuckets(0.001, 2, 16)),
+	}
 	m.gauges = gauges
 	for _, c := range all {
 		if err := registry.Register(c); err != nil {
@@ -98,6 +118,22 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 		}
 	}
 	return m, nil
+}
+
+// begin shows the counters of an outbox at 0: of one that appears with its first event,
+// nobody sees that it rose.
+func (m *Metrics) begin(outbox string, topics []string) {
+	for _, topic := range append([]string{"other"}, topics...) {
+		for outcome := sink.NotSent + 1; outcome <= sink.Unreachable; outcome++ {
+			m.outcomes.WithLabelValues(outbox, topic, outcome.String())
+		}
+	}
+	for _, reason := range []string{"fatal", "exhausted"} {
+		m.died.WithLabelValues(outbox, reason)
+	}
+	for _, c := range []*prometheus.CounterVec{m.missedMark, m.orphans, m.failures, m.reconnects, m.throttles, m.busySeconds} {
+		c.WithLabelValues(outbox)
+	}
 }
 
 func (m *Metrics) missed(outbox string, n int) { m.missedMark.WithLabelValues(outbox).Add(float64(n)) }
@@ -138,6 +174,15 @@ func number(on bool) float64 {
 func (r *Relay) observeEmpty(l *lane, read *read) {
 	r.reached[l.number].Store(read.seq)
 	r.setOldest(l, time.Time{})
+}
+
+// remains is when the oldest message was enqueued that a batch has left pending; zero if none
+// is left. Nobody may look again soon: the lane may be paused.
+func (r *read) remains(f *fate) time.Time {
+	if f.left == 0 && r.last == 0 && !r.probing {
+		return time.Time{}
+	}
+	return r.oldest
 }
 
 // setOldest notes when the oldest pending message of a lane was enqueued; zero if it has
@@ -181,9 +226,7 @@ func (r *Relay) observe(l *lane, read *read, f fate, wf waitingFate, again, firs
 		r.reached[l.number].Store(reached)
 	}
 	r.delivered.Add(int64(len(f.delivered.ids) + len(wf.delivered)))
-	if len(read.pending) > 0 {
-		r.setOldest(l, read.pending[0].message.CreatedAt)
-	}
+	r.setOldest(l, read.remains(&f))
 	m.batchSize.WithLabelValues(outbox).Observe(float64(len(read.pending) + len(read.waiting)))
 	m.batchTime.WithLabelValues(outbox).Observe(now.Sub(began).Seconds())
 	m.busySeconds.WithLabelValues(outbox).Add(now.Sub(began).Seconds())

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -28,18 +29,23 @@ func TestHotStatementsUseIndexes(t *testing.T) {
 		args  []any
 		wants []string
 	}{
-		"claim":          {sql.claim, []any{1, 1}, []string{"deferred_due"}},
+		"claim":          {sql.claim, []any{1}, []string{"deferred_due"}},
 		"probe":          {sql.probe, []any{[]int16{1, 2}, []int64{5, 5}, []int16{1}, []string{"7"}}, []string{"message_lane", "deferred_due"}},
 		"look":           {sql.look, []any{1, 5, []string{"7"}, 10, 10}, []string{"message_lane", "message_txid"}},
 		"due":            {sql.due, []any{1, 10, 10, 10, 10}, []string{"deferred_due", "deferred_key", "deferred_pkey"}},
 		"forget":         {sql.forget, []any{none, ids}, []string{"Tid Scan"}},
-		"defer":          {sql.deferral, []any{none, ids, none, ints, none, waits}, []string{"Tid Scan"}},
-		"bury":           {sql.bury, []any{none, ids, none, ints, none, true}, []string{"Tid Scan"}},
-		"forget_waiting": {sql.forgetWaiting, []any{1, ids}, []string{"deferred_pkey"}},
-		"retry_waiting":  {sql.retryWaiting, []any{1, ids, ints, none, waits}, []string{"deferred_pkey"}},
-		"bury_waiting":   {sql.buryWaiting, []any{1, ids, none, ints, none, true}, []string{"deferred_pkey"}},
+		"defer":          {sql.deferral, []any{none, ids, none, ints, none, waits, none}, []string{"Tid Scan"}},
+		"bury":           {sql.bury, []any{none, ids, none, ints, none, true, none, none}, []string{"Tid Scan"}},
+		"forget_waiting": {sql.forgetWaiting, []any{1, ids}, []string{"deferred_pkey", "dead_pkey"}},
+		"keep":           {sql.keep, []any{none, ids}, []string{"Tid Scan"}},
+		"keep_waiting":   {sql.keepWaiting, []any{1, ids}, []string{"deferred_pkey", "dead_pkey"}},
+		"retry_waiting":  {sql.retryWaiting, []any{1, ids, ints, none, waits, none}, []string{"deferred_pkey"}},
+		"bury_waiting":   {sql.buryWaiting, []any{1, ids, none, ints, none, true, none, none}, []string{"deferred_pkey"}},
 		"resume":         {sql.resume, []any{1, ids}, []string{"deferred_pkey"}},
-		"promote":        {sql.promote, []any{1, none}, []string{"deferred_key", "dead_holds"}},
+		"promote":        {sql.promote, []any{1, none}, []string{"deferred_key", "deferred_head", "dead_holds"}},
+		"timers":         {sql.timers, []any{1, 60_000, time.Now(), 1, 10}, []string{"deferred_due"}},
+		"timed":          {sql.timed, []any{ids}, []string{"deferred_pkey"}},
+		"park":           {sql.park, []any{1, 5, "k"}, []string{"dead_holds"}},
 		"orphans":        {sql.orphans, []any{1}, []string{"deferred_key", "dead_holds"}},
 	}
 	// Of empty tables all indexes cost the same; a plan is made anew for each batch.

@@ -14,7 +14,8 @@
 // statement that reads the batch.
 //
 // batch.go has the protocol, mark.go the low-water mark and its proof, fate.go what
-// becomes of a message, scout.go how workers learn that there is something to do.
+// becomes of a message, suspicion.go when the receiver is at fault, scout.go how workers
+// learn that there is something to do.
 package relay
 
 import (
@@ -34,17 +35,20 @@ const lanes = 8
 
 // Relay delivers the messages of one outbox to one sink.
 type Relay struct {
-	settings Settings
-	sink     sink.Sink
-	logger   *zap.Logger
-	metrics  *Metrics
-	outage   *circuit.Breaker
-	workers  []*worker
+	settings  Settings
+	sink      sink.Sink
+	logger    *zap.Logger
+	metrics   *Metrics
+	outage    *circuit.Breaker
+	suspicion *suspicion
+	workers   []*worker
+	timers    *timers
 
 	connected   atomic.Int32
 	scouting    atomic.Bool  // somebody finds out for resting workers
 	pausedUntil atomic.Int64 // by the receiver's wish, in Unix nanoseconds
 	isAway      atomic.Bool
+	keeping     atomic.Bool         // there are partitions for delivered messages
 	reached     [lanes]atomic.Int64 // the id up to which a lane has been worked on
 	oldest      [lanes]atomic.Int64 // when a lane's oldest pending message was enqueued
 	delivered   atomic.Int64
@@ -55,16 +59,20 @@ func New(settings Settings, to sink.Sink, metrics *Metrics, logger *zap.Logger) 
 	if err := settings.Validate(); err != nil {
 		return nil, err
 	}
+	if list := settings.Retry.List; len(list) > 0 {
+		settings.Retries = len(list)
+	}
 	sql, err := newStatements(&settings)
 	if err != nil {
 		return nil, err
 	}
 	r := &Relay{
-		settings: settings,
-		sink:     to,
-		logger:   logger.With(zap.String("outbox", settings.Schema)),
-		metrics:  metrics,
-		outage:   circuit.New(circuit.NewHistory(), outageSettings(&settings), nil),
+		settings:  settings,
+		sink:      to,
+		logger:    logger.With(zap.String("outbox", settings.Schema)),
+		metrics:   metrics,
+		outage:    circuit.New(circuit.NewHistory(), outageSettings(&settings), nil),
+		suspicion: newSuspicion(settings.BreakerMessages),
 	}
 	for i := range settings.Workers {
 		w := &worker{relay: r, sql: sql, wake: make(chan struct{}, 1)}
@@ -73,11 +81,12 @@ func New(settings Settings, to sink.Sink, metrics *Metrics, logger *zap.Logger) 
 		}
 		r.workers = append(r.workers, w)
 	}
+	r.timers = newTimers(r, sql)
 	return r, nil
 }
 
-// outageSettings has the breaker open when once nobody answers, and one worker at a time
-// find out whether somebody does again. He gives up by himself before his lane is taken
+// outageSettings has the breaker open when once nobody answers, or the receiver seems to
+// fail, and one worker at a time find out whether it is well again. He gives up by himself before his lane is taken
 // away.
 func outageSettings(s *Settings) circuit.Settings {
 	b := circuit.DefaultSettings()
@@ -104,6 +113,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	var helpers sync.WaitGroup
 	helpers.Go(func() { r.scout(ctx) })
 	helpers.Go(func() { r.watch(ctx) })
+	helpers.Go(func() { r.timers.run(ctx) })
 	running.Wait()
 	helpers.Wait()
 	r.metrics.forget(r.settings.Schema)
@@ -117,7 +127,8 @@ type Status struct {
 	Connected int `json:"connected"`
 	// Workers is how many there are.
 	Workers int `json:"workers"`
-	// Outage tells that the receiver could not be reached lately.
+	// Outage tells that the receiver could not be reached lately, or failed at all
+	// messages.
 	Outage bool `json:"outage"`
 	// Paused is for how long the receiver wants to be left alone.
 	Paused time.Duration `json:"paused"`
@@ -152,15 +163,15 @@ func (r *Relay) throttle(d time.Duration) {
 	r.logger.Info("the receiver asked for a pause", zap.Duration("pause", d))
 }
 
-// away notes that nobody answered.
-func (r *Relay) away(err error, results string) {
+// away notes that the receiver cannot be reached, or fails.
+func (r *Relay) away(what string, err error, batch []sent) {
 	if r.isAway.CompareAndSwap(false, true) {
-		r.logger.Warn("the receiver cannot be reached; messages stay where they are", zap.String("results", results), zap.Error(err))
+		r.logger.Warn(what, zap.String("results", outcomes(batch)), zap.Error(err))
 	}
 	r.metrics.outage(r.settings.Schema, true)
 }
 
-// back notes that somebody answered.
+// back notes that the receiver is well.
 func (r *Relay) back() {
 	if r.isAway.CompareAndSwap(true, false) {
 		r.logger.Info("the receiver answers again")

@@ -48,6 +48,40 @@ func TestMessagesKeepWhatTheyHave(t *testing.T) {
 	}
 }
 
+// Also a message that had to wait says in which lane it is.
+func TestMessagesKnowTheirLane(t *testing.T) {
+	f := newFixture(t)
+	r := new(receiver)
+	r.set(func(m *sink.Message) sink.Result {
+		if m.Attempt == 1 {
+			return refuse(errNo)
+		}
+		return sink.Result{Outcome: sink.Delivered}
+	})
+	for i := range 20 {
+		f.enqueue(fmt.Sprintf("k%d", i), "x")
+	}
+	lanes := make(map[string]int)
+	rows, err := f.conn.Query(t.Context(), "SELECT key, lane FROM outbox.message")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var key string
+	var lane int
+	if _, err := pgx.ForEachRow(rows, []any{&key, &lane}, func() error { lanes[key] = lane; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	f.start(r)
+	f.eventually("0 pending, 0 deferred, 0 dead", f.places)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, m := range r.seen {
+		if m.Lane != lanes[m.Key] {
+			t.Errorf("a message of lane %d says %d in attempt %d", lanes[m.Key], m.Lane, m.Attempt)
+		}
+	}
+}
+
 func TestARefusedMessageParksItsFollowers(t *testing.T) {
 	f := newFixture(t)
 	r := new(receiver)

@@ -26,6 +26,9 @@ type pending struct {
 type waiting struct {
 	message sink.Message
 	state   string
+	// late is for how many seconds a retry had been due when it was read; nil for
+	// what is no retry.
+	late *float64
 }
 
 // scanMessage holds what columns of a message are read into; texts that are NULL are
@@ -42,7 +45,7 @@ type scanned struct {
 	createdAt time.Time
 }
 
-func (s *scanned) message(attempt int) sink.Message {
+func (s *scanned) message(l *lane, attempt int) sink.Message {
 	return sink.Message{
 		Position:  s.id,
 		ID:        s.messageID,
@@ -55,12 +58,13 @@ func (s *scanned) message(attempt int) sink.Message {
 		Headers:   s.headers,
 		CreatedAt: s.createdAt,
 		Attempt:   attempt,
+		Lane:      int(l.number),
 	}
 }
 
 // readPending reads the result of a look. last is the id of its last message if it was
 // cut off, and 0 if it has all there was.
-func readPending(result pgx.Rows, into []pending) (messages []pending, last int64, err error) {
+func readPending(l *lane, result pgx.Rows, into []pending) (messages []pending, last int64, err error) {
 	messages = into[:0]
 	for result.Next() {
 		var s scanned
@@ -72,7 +76,7 @@ func readPending(result pgx.Rows, into []pending) (messages []pending, last int6
 			result.Close()
 			return nil, 0, fmt.Errorf("reading a message: %w", err)
 		}
-		p.message = s.message(1)
+		p.message = s.message(l, 1)
 		messages = append(messages, p)
 		last = 0
 		if cut {
@@ -83,18 +87,18 @@ func readPending(result pgx.Rows, into []pending) (messages []pending, last int6
 }
 
 // readWaiting reads the result of due.
-func readWaiting(result pgx.Rows) ([]waiting, error) {
+func readWaiting(l *lane, result pgx.Rows) ([]waiting, error) {
 	var messages []waiting
 	for result.Next() {
 		var s scanned
 		var w waiting
 		var attempts int
-		err := result.Scan(&s.id, &w.state, &attempts, &s.messageID, &s.bizID, &s.topic, &s.key, &s.kind, &s.payload, &s.headers, &s.createdAt)
+		err := result.Scan(&s.id, &w.state, &w.late, &attempts, &s.messageID, &s.bizID, &s.topic, &s.key, &s.kind, &s.payload, &s.headers, &s.createdAt)
 		if err != nil {
 			result.Close()
 			return nil, fmt.Errorf("reading a waiting message: %w", err)
 		}
-		w.message = s.message(attempts + 1)
+		w.message = s.message(l, attempts+1)
 		messages = append(messages, w)
 	}
 	return messages, result.Err()

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/weirproxy/weir/internal/backoff"
+	"github.com/weirproxy/weir/outboxworker/retryqueue"
 )
 
 // OnDead is what happens to the later messages of a key when one of them dies.
@@ -54,16 +55,29 @@ type Settings struct {
 	// FullLook is how often a lane is read from its start, to find what a wrong
 	// low-water mark would miss; less often where that takes long. Default: 1m.
 	FullLook time.Duration
-	// Retry is how long a refused message waits, and Retries how often it is tried
-	// again before it is dead. Defaults: 1s doubling to 32s, 6.
+	// Retry is how long a message waits that was refused or that failed, and Retries
+	// how often it is tried again before it is dead. If Retry is a list, New sets
+	// Retries to its length. Defaults: 1s doubling to 32s, 6.
 	Retry   backoff.Policy
 	Retries int
+	// BreakerMessages is how many different messages have to fail in a row, with no
+	// other answer between, for the receiver to be taken as failing, so that nothing
+	// is sent but one message at a time, until there is another answer: 2 to 100.
+	// Default: 3.
+	BreakerMessages int
+	// Timers are the timers of what waits, which wake workers when it is due. They
+	// belong to this outbox alone. nil means that what is due is found by polling.
+	// Default: nil.
+	Timers *retryqueue.Queue
 	// OnDead is what happens to the later messages of a dead one's key.
 	// Default: continue.
 	OnDead OnDead
 	// Outage is how long the relay waits between two tries when the receiver
-	// cannot be reached. Default: 500ms doubling to 30s.
+	// cannot be reached or fails. Default: 500ms doubling to 30s.
 	Outage backoff.Policy
+	// KeepDelivered is for how long delivered messages are noted, without their
+	// payloads, in table delivered: 1h to 168h, or 0 for not at all. Default: 0.
+	KeepDelivered time.Duration
 	// StopTimeout is how long a stop waits for batches under way. Default: 8s.
 	StopTimeout time.Duration
 	// SynchronousCommit is the setting of the relay's own transactions. With off,
@@ -89,6 +103,7 @@ func DefaultSettings() Settings {
 		FullLook:          time.Minute,
 		Retry:             backoff.Policy{Base: time.Second, Cap: 32 * time.Second},
 		Retries:           6,
+		BreakerMessages:   3,
 		OnDead:            Continue,
 		Outage:            backoff.Policy{Base: 500 * time.Millisecond, Cap: 30 * time.Second},
 		StopTimeout:       8 * time.Second,
@@ -117,8 +132,12 @@ func (s *Settings) Validate() error {
 		return fmt.Errorf("full_look: %s is not above 0", s.FullLook)
 	case s.Retries < 0:
 		return fmt.Errorf("retries: %d is negative", s.Retries)
+	case s.BreakerMessages < 2 || s.BreakerMessages > 100:
+		return fmt.Errorf("breaker_messages: %d is not between 2 and 100", s.BreakerMessages)
 	case s.OnDead != Continue && s.OnDead != Hold:
 		return fmt.Errorf("on_dead: %q is neither %s nor %s", s.OnDead, Continue, Hold)
+	case s.KeepDelivered != 0 && (s.KeepDelivered < time.Hour || s.KeepDelivered > 7*24*time.Hour):
+		return fmt.Errorf("keep_delivered: %s is neither 0 nor between 1h and 168h", s.KeepDelivered)
 	case s.SynchronousCommit != "on" && s.SynchronousCommit != "off":
 		return fmt.Errorf("synchronous_commit: %q is neither on nor off", s.SynchronousCommit)
 	}

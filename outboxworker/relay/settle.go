@@ -3,9 +3,11 @@ package relay
 // settle.go writes down what became of a batch's messages, and commits.
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -39,6 +41,9 @@ func (w *worker) settle(ctx context.Context, l *lane, r *read, f fate, wf waitin
 	case w.conn.IsClosed() || transient(err):
 		return fmt.Errorf("settling lane %d: %w", l.number, err)
 	default:
+		if err := w.mendKeeping(ctx, err); err != nil {
+			return err
+		}
 		return w.settleSingly(ctx, l, r, f, wf, err)
 	}
 	if gone != f.messages() {
@@ -53,6 +58,7 @@ func (w *worker) settle(ctx context.Context, l *lane, r *read, f fate, wf waitin
 		}
 	}
 	failpoint.Hit("after_commit")
+	w.relay.timers.schedule(&f, &wf)
 	w.advance(l, r, f, xid)
 	return nil
 }
@@ -97,6 +103,7 @@ func (w *worker) advance(l *lane, r *read, f fate, xid string) {
 func (w *worker) queue(b *pgx.Batch, l *lane, f *fate, wf *waitingFate) *int64 {
 	s := w.sql
 	hold := w.settings().OnDead == Hold
+	remove, removeWaiting := w.keepOrForget()
 	gone := new(int64)
 	count := func(q *pgx.QueuedQuery) {
 		q.Query(func(rows pgx.Rows) error {
@@ -106,22 +113,22 @@ func (w *worker) queue(b *pgx.Batch, l *lane, f *fate, wf *waitingFate) *int64 {
 		})
 	}
 	if d := &f.delivered; len(d.ids) > 0 {
-		count(b.Queue(s.forget, d.places, d.ids))
+		count(b.Queue(remove, d.places, d.ids))
 	}
 	if d := &f.deferred; len(d.ids) > 0 {
-		count(b.Queue(s.deferral, d.places, d.ids, d.states, d.attempts, d.errors, d.waits))
+		count(b.Queue(s.deferral, d.places, d.ids, d.states, d.attempts, d.errors, d.waits, d.classes))
 	}
 	if d := &f.dead; len(d.ids) > 0 {
-		count(b.Queue(s.bury, d.places, d.ids, d.reasons, d.attempts, d.errors, hold))
+		count(b.Queue(s.bury, d.places, d.ids, d.reasons, d.attempts, d.errors, hold, d.classes, d.prints))
 	}
 	if len(wf.delivered) > 0 {
-		b.Queue(s.forgetWaiting, l.number, wf.delivered)
+		b.Queue(removeWaiting, l.number, wf.delivered)
 	}
 	if d := &wf.retried; len(d.ids) > 0 {
-		b.Queue(s.retryWaiting, l.number, d.ids, d.attempts, d.errors, d.waits)
+		b.Queue(s.retryWaiting, l.number, d.ids, d.attempts, d.errors, d.waits, d.classes)
 	}
 	if d := &wf.dead; len(d.ids) > 0 {
-		b.Queue(s.buryWaiting, l.number, d.ids, d.reasons, d.attempts, d.errors, hold)
+		b.Queue(s.buryWaiting, l.number, d.ids, d.reasons, d.attempts, d.errors, hold, d.classes, d.prints)
 	}
 	if len(wf.resumed) > 0 {
 		b.Queue(s.resume, l.number, wf.resumed)
@@ -133,8 +140,11 @@ func (w *worker) queue(b *pgx.Batch, l *lane, f *fate, wf *waitingFate) *int64 {
 }
 
 // settleSingly settles each message in a transaction of its own. The lane is taken anew:
-// if another worker has it by now, what was sent is sent again, by that one. After one
-// that cannot be settled the others of its key stay too, or they would overtake it.
+// if another worker or an operator has it by now, what is left stays where it is and is sent
+// again. After one that cannot be settled the others of its key stay too, or they would
+// overtake it. An operator who had the lane in between may have let the key go on, so that
+// nothing is left that one could be parked behind, or have put others before it: each takes
+// its place in its key.
 func (w *worker) settleSingly(ctx context.Context, l *lane, r *read, f fate, wf waitingFate, reason error) error {
 	w.relay.logger.Error("settling a batch failed; settling its messages one by one", zap.Int("lane", int(l.number)), zap.Error(reason))
 	if err := w.rollback(ctx); err != nil {
@@ -143,14 +153,20 @@ func (w *worker) settleSingly(ctx context.Context, l *lane, r *read, f fate, wf 
 	keys := r.keys()
 	stuck := make(map[string]bool)
 	var failures []error
-	for _, s := range append(wf.split(), f.split()...) {
+	for _, s := range append(r.inOrder(wf.split()), f.split()...) {
 		key, hasKey := keys[s.id]
 		if hasKey && stuck[key] {
 			continue
 		}
-		err := w.settleOne(ctx, l, s.pending, s.waiting)
+		if hasKey {
+			s.waiting.keys = []string{key}
+		}
+		claimed, err := w.settleOne(ctx, l, &s)
 		if w.conn.IsClosed() {
 			return fmt.Errorf("settling lane %d one by one: the connection is closed: %w", l.number, reason)
+		}
+		if err == nil && !claimed {
+			break
 		}
 		if err != nil {
 			failures = append(failures, err)
@@ -161,6 +177,17 @@ func (w *worker) settleSingly(ctx context.Context, l *lane, r *read, f fate, wf 
 		return &unsettledError{lane: l.number, messages: len(failures), err: errors.Join(failures[:min(len(failures), 3)]...)}
 	}
 	return nil
+}
+
+// inOrder puts what waited into the order in which it was sent: of a key, the first that was
+// tried need not be the one with the lowest id, and makes room for that.
+func (r *read) inOrder(all []single) []single {
+	at := make(map[int64]int, len(r.waiting))
+	for i := range r.waiting {
+		at[r.waiting[i].message.Position] = i
+	}
+	slices.SortFunc(all, func(a, b single) int { return cmp.Compare(at[a.id], at[b.id]) })
+	return all
 }
 
 // keys are the keys of a batch's messages, by position.
@@ -193,25 +220,28 @@ func transient(err error) bool {
 	return strings.HasPrefix(answer.Code, "53") || strings.HasPrefix(answer.Code, "57P")
 }
 
-func (w *worker) settleOne(ctx context.Context, l *lane, f fate, wf waitingFate) error {
-	var claimed bool
+// settleOne settles one message, if the lane can be taken.
+func (w *worker) settleOne(ctx context.Context, l *lane, s *single) (claimed bool, err error) {
 	var b pgx.Batch
 	b.Queue(begin)
 	b.Queue(w.sql.session)
 	b.Queue("SELECT pg_try_advisory_xact_lock($1)", w.lockKey(l)).QueryRow(func(row pgx.Row) error { return row.Scan(&claimed) })
 	if err := w.conn.SendBatch(ctx, &b).Close(); err != nil {
-		return errors.Join(err, w.rollback(ctx))
+		return false, errors.Join(err, w.rollback(ctx))
 	}
 	if !claimed {
-		return w.rollback(ctx)
+		return false, w.rollback(ctx)
 	}
 	b = pgx.Batch{}
-	w.queue(&b, l, &f, &wf)
+	w.queue(&b, l, &s.pending, &s.waiting)
+	for _, key := range s.waiting.keys {
+		b.Queue(w.sql.park, l.number, s.id, key)
+	}
 	b.Queue("COMMIT")
 	if err := w.conn.SendBatch(ctx, &b).Close(); err != nil {
-		return errors.Join(err, w.rollback(ctx))
+		return false, errors.Join(err, w.rollback(ctx))
 	}
-	return nil
+	return true, nil
 }
 
 // unsettledError tells of messages that were sent and could be neither removed nor moved,

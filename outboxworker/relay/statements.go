@@ -18,18 +18,23 @@ type statements struct {
 	claim, look, due                         string
 	forget, deferral, bury                   string
 	forgetWaiting, retryWaiting, buryWaiting string
-	resume, promote, orphans, state          string
-	probe                                    string
+	resume, promote, park, orphans, state    string
+	keep, keepWaiting                        string
+	probe, timers, timed                     string
 	session, scouting                        string
+	take                                     string // session, and the lane's lock
 }
 
 func newStatements(s *Settings) (*statements, error) {
 	st := &statements{session: sessionSettings(s), scouting: planning()}
+	st.take = st.session + ", set_config('outbox.claimed', pg_try_advisory_xact_lock($1)::text, true)"
 	for name, to := range map[string]*string{
 		"claim": &st.claim, "look": &st.look, "due": &st.due,
 		"forget": &st.forget, "defer": &st.deferral, "bury": &st.bury,
 		"forget_waiting": &st.forgetWaiting, "retry_waiting": &st.retryWaiting, "bury_waiting": &st.buryWaiting,
-		"resume": &st.resume, "promote": &st.promote, "orphans": &st.orphans, "state": &st.state, "probe": &st.probe,
+		"keep": &st.keep, "keep_waiting": &st.keepWaiting,
+		"resume": &st.resume, "promote": &st.promote, "park": &st.park, "orphans": &st.orphans, "state": &st.state, "probe": &st.probe,
+		"timers": &st.timers, "timed": &st.timed,
 	} {
 		text, err := files.ReadFile("sql/" + name + ".sql")
 		if err != nil {

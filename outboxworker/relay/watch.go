@@ -16,6 +16,8 @@ const (
 	// backlogLogged is the number of pending messages from which on the log tells
 	// how they become fewer.
 	backlogLogged = 10_000
+	// forever is the longest schedule of retries that is told.
+	forever = 365 * 24 * time.Hour
 )
 
 // watch looks every few seconds until ctx is done.
@@ -28,8 +30,12 @@ func (r *Relay) watch(ctx context.Context) {
 			_ = conn.Close(closing)
 		}
 	}()
+	r.metrics.begin(r.settings.Schema, r.settings.Topics)
 	last, before := time.Now(), int64(0)
+	var rotated time.Time
 	for {
+		// Not with what is read: it is of most use when nothing can be.
+		r.metrics.connected.WithLabelValues(r.settings.Schema).Set(float64(r.connected.Load()))
 		if conn == nil || conn.IsClosed() {
 			// a worker logs it if the database is away
 			conn, _ = r.connect(ctx, r.settings.Database)
@@ -39,6 +45,7 @@ func (r *Relay) watch(ctx context.Context) {
 			if err := r.look(ctx, conn, &last, &before); err != nil && ctx.Err() == nil {
 				r.logger.Debug("looking at the outbox", zap.Error(err))
 			}
+			r.rotateOften(ctx, conn, &rotated)
 		}
 		if sleep(ctx, watchEvery, nil) == "stop" {
 			return
@@ -46,27 +53,37 @@ func (r *Relay) watch(ctx context.Context) {
 	}
 }
 
+// state is the row of state.sql.
+type state struct {
+	Seq            int64
+	Retry          int64
+	Parked         int64
+	Delayed        int64
+	Dead           int64
+	Held           int64
+	Replaying      int64
+	Blocked        int64
+	BlockedSeconds float64
+	Overdue        float64
+	Paused         int64
+	Bytes          int64
+	OldestWriter   float64
+}
+
 // look reads the state of the outbox once.
 func (r *Relay) look(ctx context.Context, conn *pgx.Conn, last *time.Time, before *int64) error {
-	var seq, retry, parked, delayed, dead, held, bytes int64
-	var oldest float64
 	ctx, cancel := context.WithTimeout(ctx, watchEvery)
 	defer cancel()
-	err := conn.QueryRow(ctx, r.workers[0].sql.state).Scan(&seq, &retry, &parked, &delayed, &dead, &held, &bytes, &oldest)
+	rows, err := conn.Query(ctx, r.workers[0].sql.state)
 	if err != nil {
 		return fmt.Errorf("reading the state of the outbox: %w", err)
 	}
-	m, outbox := r.metrics, r.settings.Schema
-	backlog := r.backlog(seq)
-	m.backlog.WithLabelValues(outbox).Set(float64(backlog))
-	m.waiting.WithLabelValues(outbox, "retry").Set(float64(retry))
-	m.waiting.WithLabelValues(outbox, "parked").Set(float64(parked))
-	m.waiting.WithLabelValues(outbox, "delayed").Set(float64(delayed))
-	m.dead.WithLabelValues(outbox).Set(float64(dead))
-	m.held.WithLabelValues(outbox).Set(float64(held))
-	m.tableBytes.WithLabelValues(outbox).Set(float64(bytes))
-	m.oldestWriter.WithLabelValues(outbox).Set(oldest)
-	m.connected.WithLabelValues(outbox).Set(float64(r.connected.Load()))
+	s, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[state])
+	if err != nil {
+		return fmt.Errorf("reading the state of the outbox: %w", err)
+	}
+	backlog := r.backlog(s.Seq)
+	r.show(&s, backlog)
 
 	now, delivered := time.Now(), r.delivered.Load()
 	rate := float64(delivered-*before) / now.Sub(*last).Seconds()
@@ -76,6 +93,39 @@ func (r *Relay) look(ctx context.Context, conn *pgx.Conn, last *time.Time, befor
 	}
 	*last, *before = now, delivered
 	return nil
+}
+
+// show sets the metrics of what was read.
+func (r *Relay) show(s *state, backlog int64) {
+	m, outbox := r.metrics, r.settings.Schema
+	m.backlog.WithLabelValues(outbox).Set(float64(backlog))
+	m.waiting.WithLabelValues(outbox, "retry").Set(float64(s.Retry))
+	m.waiting.WithLabelValues(outbox, "parked").Set(float64(s.Parked))
+	m.waiting.WithLabelValues(outbox, "delayed").Set(float64(s.Delayed))
+	m.dead.WithLabelValues(outbox).Set(float64(s.Dead))
+	m.held.WithLabelValues(outbox).Set(float64(s.Held))
+	m.replaying.WithLabelValues(outbox).Set(float64(s.Replaying))
+	m.blocked.WithLabelValues(outbox).Set(float64(s.Blocked))
+	m.blockedFor.WithLabelValues(outbox).Set(s.BlockedSeconds)
+	m.blockedLimit.WithLabelValues(outbox).Set(r.settings.schedule().Seconds())
+	m.overdue.WithLabelValues(outbox).Set(s.Overdue)
+	m.paused.WithLabelValues(outbox).Set(float64(s.Paused))
+	m.tableBytes.WithLabelValues(outbox).Set(float64(s.Bytes))
+	m.oldestWriter.WithLabelValues(outbox).Set(s.OldestWriter)
+}
+
+// schedule is how long a message is tried at most, from its first attempt to its last: all
+// waits between them at their longest.
+func (s *Settings) schedule() time.Duration {
+	var sum time.Duration
+	for n := range s.Retries {
+		wait := s.Retry.Longest(n)
+		if wait > forever-sum {
+			return forever
+		}
+		sum += wait
+	}
+	return sum
 }
 
 // backlog estimates the pending messages from the last id drawn and how far each lane has

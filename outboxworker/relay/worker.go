@@ -16,28 +16,6 @@ import (
 	"github.com/weirproxy/weir/outboxworker/outbox"
 )
 
-// lane is what a worker knows about a lane.
-type lane struct {
-	number   int16
-	mark     mark
-	lookedAt time.Time // the last look from the start
-	// lookEvery is how far apart such looks are at least, as they take long.
-	lookEvery time.Duration
-	sweptAt   time.Time
-	// failed counts failures in a row, and rest is until when the lane is left alone
-	// after the last one.
-	failed int
-	rest   time.Time
-	// skipDue leaves out, once, what waited, because it took all the time of a batch.
-	skipDue bool
-	// patient gives looks from the start more time, because one took too long.
-	patient bool
-	// asked tells that there is something to do: the worker and the scout set it.
-	asked atomic.Bool
-	// known is the mark, for the scout.
-	known atomic.Pointer[mark]
-}
-
 // progress is what a batch came to.
 type progress struct {
 	messages int           // that were removed or moved
@@ -62,11 +40,7 @@ type worker struct {
 
 func (w *worker) settings() *Settings { return &w.relay.settings }
 
-// lockKey is the advisory lock of a lane: the table's object id, which tells outboxes of a
-// database apart, beside a mark of weir's own and the lane.
-func (w *worker) lockKey(l *lane) int64 {
-	return 0x776569<<35 | int64(w.table)<<3 | int64(l.number)
-}
+func (w *worker) lockKey(l *lane) int64 { return outbox.LaneLock(w.table, l.number) }
 
 // reconnect is how long a worker waits for a database that is away.
 var reconnect = backoff.Policy{Base: 100 * time.Millisecond, Cap: 5 * time.Second}
@@ -102,6 +76,7 @@ func (w *worker) session(ctx, hard context.Context) error {
 	if err := w.check(ctx, conn); err != nil {
 		return err
 	}
+	w.beginKeeping(ctx, conn)
 	w.conn = conn
 	w.forgetMarks()
 	w.incarnation = incarnation{}
@@ -177,7 +152,7 @@ func (w *worker) rest(ctx context.Context, poll time.Duration) {
 		d = unscouted
 	}
 	for _, l := range w.lanes {
-		if wait := time.Until(l.rest); wait > 0 && l.asked.Load() {
+		if wait := l.resting(); wait > 0 && l.asked.Load() {
 			d = min(d, wait)
 		}
 	}
@@ -200,22 +175,27 @@ func (w *worker) askAll() {
 func (w *worker) round(ctx, hard context.Context) (progress, error) {
 	var sum progress
 	for _, l := range w.lanes {
-		if ctx.Err() != nil || time.Now().Before(l.rest) {
+		if ctx.Err() != nil || l.resting() > 0 {
 			continue
 		}
 		if wait := w.relay.pausedFor(); wait > 0 {
 			sum.sleep = min(wait, time.Second)
 			return sum, nil
 		}
+		if wait := w.relay.turn(l); wait > 0 && l.asked.Load() {
+			sum.sleep = max(sum.sleep, wait)
+			continue
+		}
 		if !l.asked.Swap(false) {
 			continue
 		}
+		timed := l.timed.Swap(false)
 		p, err := w.once(hard, l)
 		known := l.mark
 		l.known.Store(&known)
 		switch {
 		case err == nil:
-			l.failed = 0
+			l.failed, l.rest = 0, time.Time{}
 		case w.conn.IsClosed():
 			return sum, err
 		default:
@@ -224,8 +204,10 @@ func (w *worker) round(ctx, hard context.Context) (progress, error) {
 				return sum, err
 			}
 		}
-		if p.busy { // whoever has the lane does its work
-			l.rest = time.Now().Add(w.settings().PollMax)
+		if l.yields = p.busy; p.busy {
+			l.yield(timed, w.settings().PollMax)
+		} else {
+			l.busy = 0
 		}
 		if p.more {
 			l.asked.Store(true)

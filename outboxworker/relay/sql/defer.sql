@@ -7,10 +7,11 @@ WITH moved AS (
     WHERE m.ctid = d.place AND m.id = d.id
     RETURNING m.*
 )
-INSERT INTO {schema}.deferred (id, lane, state, due_at, attempts, last_error,
+INSERT INTO {schema}.deferred (id, lane, state, due_at, attempts, last_error, class,
     message_id, biz_id, topic, key, type, payload, headers, created_at)
 SELECT m.id, m.lane, v.state,
        CASE v.wait WHEN -1 THEN NULL WHEN -2 THEN m.deliver_after ELSE clock_timestamp() + v.wait * interval '1 millisecond' END,
-       v.attempts, v.error, m.message_id, m.biz_id, m.topic, m.key, m.type, m.payload, m.headers, m.created_at
+       v.attempts, v.error, v.class, m.message_id, m.biz_id, m.topic, m.key, m.type, m.payload, m.headers, m.created_at
 FROM moved m
-JOIN unnest($2::bigint[], $3::text[], $4::integer[], $5::text[], $6::bigint[]) AS v (id, state, attempts, error, wait) ON v.id = m.id
+JOIN unnest($2::bigint[], $3::text[], $4::integer[], $5::text[], $6::bigint[], $7::text[])
+    AS v (id, state, attempts, error, wait, class) ON v.id = m.id

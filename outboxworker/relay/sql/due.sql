@@ -1,13 +1,14 @@
 -- due: waiting messages whose time has come, by when it came, and behind each the first
--- $3 that are parked behind it. Index (lane, due_at) finds the first ones, index
--- (lane, key, id) their followers. Bounded by bytes like look,
--- and by $5 messages.
-SELECT f.id, f.state, f.attempts, f.message_id, f.biz_id, f.topic, f.key, f.type, f.payload, f.headers::text, f.created_at
+-- $3 that are parked behind it. One of these may have a lower id, if it was committed when
+-- the first was refused already: it comes after that one and before all others. Index
+-- (lane, due_at) finds the first ones, index (lane, key, id) their followers. Bounded by
+-- bytes like look, and by $5 messages.
+SELECT f.id, f.state, CASE WHEN f.state = 'retry' THEN extract(epoch FROM clock_timestamp() - f.due_at)::float8 END, f.attempts, f.message_id, f.biz_id, f.topic, f.key, f.type, f.payload, f.headers::text, f.created_at
 FROM (
     SELECT h.id AS head, h.due_at AS head_due, d.*,
            sum(octet_length(d.payload) + octet_length(d.topic) + COALESCE(octet_length(d.key), 0)
                + COALESCE(pg_column_size(d.headers), 0) + 200)
-               OVER (ORDER BY h.due_at, h.id, d.id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
+               OVER (ORDER BY h.due_at, h.id, d.id <> h.id, d.id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
     FROM (
         SELECT id, due_at, state, key
         FROM {schema}.deferred
@@ -24,4 +25,4 @@ FROM (
     JOIN {schema}.deferred d ON d.lane = $1 AND d.id = i.id
 ) AS f
 WHERE COALESCE(f.before, 0) < $4
-ORDER BY f.head_due, f.head, f.id LIMIT $5
+ORDER BY f.head_due, f.head, f.id <> f.head, f.id LIMIT $5

@@ -11,6 +11,7 @@ FROM (
         ORDER BY lane, key, id LIMIT 1
     ) AS f
     WHERE f.state = 'parked'
+      AND NOT EXISTS (SELECT FROM {schema}.deferred r WHERE r.lane = $1 AND r.key = k.key AND r.state = 'retry')
       AND NOT EXISTS (SELECT FROM {schema}.dead x WHERE x.lane = $1 AND x.key = k.key AND x.holds)
 ) AS next
 WHERE d.lane = $1 AND d.id = next.id

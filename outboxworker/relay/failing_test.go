@@ -1,0 +1,315 @@
+package relay
+
+// failing_test.go: a receiver that fails, messages at which it fails, and how the relay
+// tells them apart, in a real PostgreSQL.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/weirproxy/weir/outboxworker/fingerprint"
+	"github.com/weirproxy/weir/outboxworker/sink"
+)
+
+var errFails = errors.New("posting to http://receiver: status 500: no 17")
+
+func failed() sink.Result {
+	return sink.Result{Outcome: sink.Failed, Err: errFails, Class: "status 500"}
+}
+
+// poisoned fails at messages whose texts begin with poison, and takes all others.
+func poisoned(m *sink.Message) sink.Result {
+	if strings.HasPrefix(string(m.Payload), "poison") {
+		return failed()
+	}
+	return sink.Result{Outcome: sink.Delivered}
+}
+
+// dead counts the dead of each number of attempts.
+func (f *fixture) dead() string {
+	f.Helper()
+	return f.ask(`COALESCE((SELECT string_agg(format('%s %s', reason, attempts), ', ' ORDER BY id) FROM outbox.dead), 'none')`)
+}
+
+func (r *receiver) attempts() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.seen)
+}
+
+// A message alone at which the receiver fails is no evidence against the receiver.
+func TestAPoisonMessageDiesBySchedule(t *testing.T) {
+	f := newFixture(t)
+	r := new(receiver)
+	r.set(poisoned)
+	f.enqueue("k", "poison", "after")
+	f.start(r)
+	f.eventually("0 pending, 0 deferred, 1 dead", f.places)
+	if got := f.dead(); got != "exhausted 7" {
+		t.Errorf("died as %s", got)
+	}
+	if got, want := r.tried("k"), strings.Repeat("poison ", 7)+"after"; got != want {
+		t.Errorf("tried %q, want %q", got, want)
+	}
+	if got, want := f.ask("SELECT class || ' ' || fingerprint FROM outbox.dead"), "status 500 "+fingerprint.Of("status 500", errFails.Error()); got != want {
+		t.Errorf("class and fingerprint are %q, want %q", got, want)
+	}
+}
+
+// It is the same when the breaker was open before, since nobody answered.
+func TestAPoisonMessageDiesAfterAnOutage(t *testing.T) {
+	f := newFixture(t)
+	r := new(receiver)
+	r.set(func(*sink.Message) sink.Result { return sink.Result{Outcome: sink.Unreachable, Err: errNo} })
+	f.enqueue("k", "poison", "poison again")
+	f.start(r)
+	f.eventually("true", func() string { return fmt.Sprint(r.attempts() > 3) })
+	r.set(poisoned)
+	f.eventually("0 pending, 0 deferred, 2 dead", f.places)
+	if got := f.dead(); got != "exhausted 7, exhausted 7" {
+		t.Errorf("died as %s", got)
+	}
+}
+
+// Three are taken for a receiver that fails, until there is another answer: then they
+// die, and until then they keep nobody.
+func TestThreePoisonMessagesKeepNobody(t *testing.T) {
+	f := newFixture(t)
+	r := new(receiver)
+	r.set(poisoned)
+	for i := range 3 {
+		f.enqueue(fmt.Sprintf("p%d", i), "poison")
+	}
+	f.start(r)
+	f.eventually("true", func() string { return fmt.Sprint(r.attempts() > 20) })
+	if got := f.places(); !strings.HasSuffix(got, "0 dead") {
+		t.Errorf("without another answer: %s", got)
+	}
+	if got := f.ask("SELECT max(attempts) <= 1 FROM outbox.deferred"); got == "false" {
+		t.Error("while the breaker is open, attempts are counted")
+	}
+	most := 0
+	for i := range 100 {
+		before := r.attempts()
+		f.enqueue(fmt.Sprintf("g%d", i), "good")
+		f.eventually("good", func() string { return r.texts(fmt.Sprintf("g%d", i)) })
+		// those that failed, a turn each, and what was under way
+		tried := r.attempts() - before
+		if most = max(most, tried); tried > 20 {
+			t.Errorf("good message %d came after %d others", i, tried)
+		}
+		if strings.HasSuffix(f.places(), "3 dead") {
+			break
+		}
+	}
+	f.eventually("0 pending, 0 deferred, 3 dead", f.places)
+	if got := f.dead(); got != "exhausted 7, exhausted 7, exhausted 7" {
+		t.Errorf("died as %s", got)
+	}
+	t.Logf("a good message came after %d attempts at most", most)
+}
+
+// Poison in one lane while there is traffic in others: all of that arrives at once, and the
+// poison dies.
+func TestPoisonAmongTraffic(t *testing.T) {
+	f := newFixture(t)
+	r := new(receiver)
+	r.set(poisoned)
+	f.start(r)
+	good := 0
+	for end := time.Now().Add(deadline); f.dead() != strings.Repeat("exhausted 7, ", 9)+"exhausted 7"; good++ {
+		if time.Now().After(end) {
+			t.Fatalf("dead are %s", f.dead())
+		}
+		f.enqueue(fmt.Sprintf("g%d", good%40), fmt.Sprintf("good %d", good))
+		if good < 10 {
+			f.enqueue("p", fmt.Sprintf("poison %d", good))
+		}
+	}
+	f.eventually("0 pending, 0 deferred, 10 dead", f.places)
+	if n := len(r.taken()); n != good {
+		t.Errorf("%d good messages arrived, want %d", n, good)
+	}
+}
+
+// one makes a Deliverer of a receiver, which remembers how many calls there were at once.
+type one struct {
+	*receiver
+	now, most atomic.Int32
+}
+
+func (o *one) Deliver(_ context.Context, m *sink.Message) sink.Result {
+	n := o.now.Add(1)
+	for most := o.most.Load(); n > most && !o.most.CompareAndSwap(most, n); most = o.most.Load() {
+	}
+	defer o.now.Add(-1)
+	return o.receiver.one(m)
+}
+
+// A receiver that fails at everything for much longer than the schedule: nothing dies,
+// nobody is overtaken, and hardly an attempt is spent.
+func TestAReceiverThatFails(t *testing.T) {
+	f := newFixture(t)
+	r := &one{receiver: new(receiver)}
+	r.set(func(*sink.Message) sink.Result { return failed() })
+	for i := range 200 {
+		f.enqueue(fmt.Sprintf("k%d", i%20), fmt.Sprint(i/20))
+	}
+	f.start(sink.Keyed(r, 16))
+	f.eventually("true", func() string { return fmt.Sprint(f.metric("outbox_receiver_away") == 1) })
+	// What was under way when it opened, in four workers, has ended some probes later.
+	before := r.attempts()
+	f.eventually("true", func() string { return fmt.Sprint(r.attempts() > before+20) })
+	r.most.Store(0)
+	before = r.attempts()
+	f.eventually("true", func() string { return fmt.Sprint(r.attempts() > before+10) })
+	if most := r.most.Load(); most != 1 {
+		t.Errorf("%d messages at once while the breaker was open, want 1", most)
+	}
+	if got := f.places(); !strings.HasSuffix(got, " 0 dead") {
+		t.Errorf("while the receiver fails: %s", got)
+	}
+	r.set(nil)
+	f.eventually("0 pending, 0 deferred, 0 dead", f.places)
+	for i := range 20 {
+		if got := r.texts(fmt.Sprintf("k%d", i)); got != "0 1 2 3 4 5 6 7 8 9" {
+			t.Errorf("key %d got %q", i, got)
+		}
+	}
+	for _, m := range r.taken() {
+		if m.Attempt > 3 {
+			t.Errorf("a message was delivered in attempt %d: a receiver that fails must not spend attempts", m.Attempt)
+		}
+	}
+	if got := f.outcomes("failed"); got == 0 {
+		t.Error("the metric shows no delivery that failed")
+	}
+}
+
+// outcomes is the value of outbox_deliveries_total of an outcome.
+func (f *fixture) outcomes(outcome string) (sum float64) {
+	f.Helper()
+	families, err := f.registry.Gather()
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, family := range families {
+		for _, m := range family.Metric {
+			for _, label := range m.Label {
+				if family.GetName() == "outbox_deliveries_total" && label.GetName() == "outcome" && label.GetValue() == outcome {
+					sum += m.GetCounter().GetValue()
+				}
+			}
+		}
+	}
+	return sum
+}
+
+// Two keys alone cannot show that it is the receiver that fails. When their messages have
+// died, a third one does.
+func TestAReceiverThatFailsAtOneKey(t *testing.T) {
+	f := newFixture(t)
+	r := new(receiver)
+	r.set(func(*sink.Message) sink.Result { return failed() })
+	f.enqueue("k", "1", "2", "3", "4", "5")
+	f.start(r)
+	f.eventually("1", func() string { return fmt.Sprint(f.metric("outbox_receiver_away")) })
+	before := r.attempts()
+	f.eventually("true", func() string { return fmt.Sprint(r.attempts() > before+20) })
+	if got := f.places(); got != "0 pending, 3 deferred, 2 dead" {
+		t.Errorf("while the receiver fails: %s", got)
+	}
+	r.set(nil)
+	f.eventually("0 pending, 0 deferred, 2 dead", f.places)
+	if got := r.texts("k"); got != "3 4 5" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// A receiver that says how long is given that long, for this message and no other.
+func TestRetryAfterOfAMessage(t *testing.T) {
+	f := newFixture(t)
+	r := new(receiver)
+	r.set(func(m *sink.Message) sink.Result {
+		if m.Attempt == 1 && m.Key == "slow" {
+			return sink.Result{Outcome: sink.Refused, Err: errNo, RetryAfter: 1200 * time.Millisecond}
+		}
+		return sink.Result{Outcome: sink.Delivered}
+	})
+	f.enqueue("slow", "1")
+	f.start(r)
+	f.eventually("1", func() string { return r.tried("slow") })
+	began := time.Now()
+	f.enqueue("quick", "2")
+	f.eventually("2", func() string { return r.texts("quick") })
+	if r.texts("slow") != "" {
+		t.Error("the other message waited too, or this one did not")
+	}
+	f.eventually("refused", func() string { return f.ask("SELECT class FROM outbox.deferred") })
+	f.eventually("1", func() string { return r.texts("slow") })
+	if took := time.Since(began); took < time.Second {
+		t.Errorf("tried again after %s, the receiver asked for 1.2s", took)
+	}
+}
+
+func TestRetryAfterIsBounded(t *testing.T) {
+	s := DefaultSettings()
+	for after, want := range map[time.Duration]int64{0: 1000, time.Minute: 60_000, 100 * time.Hour: 3_600_000} {
+		reason, wait := s.verdict(&sink.Result{Outcome: sink.Failed, RetryAfter: after}, 1)
+		if reason != "" || wait > want || wait < want/2 || after > time.Second && wait != want {
+			t.Errorf("Retry-After of %s: waits %d ms, want %d", after, wait, want)
+		}
+	}
+	if reason, _ := s.verdict(&sink.Result{Outcome: sink.Failed}, 7); reason != "exhausted" {
+		t.Errorf("failed in attempt 7 of 7: %q", reason)
+	}
+}
+
+// A list says how long to wait, and how often to try.
+func TestAListOfRetries(t *testing.T) {
+	f := newFixture(t)
+	r := new(receiver)
+	r.set(poisoned)
+	f.enqueue("k", "poison")
+	f.start(r, func(s *Settings) {
+		s.Retry.List = []time.Duration{10 * time.Millisecond, 700 * time.Millisecond}
+	})
+	f.eventually("poison poison", func() string { return r.tried("k") })
+	began := time.Now()
+	f.eventually("exhausted 3", f.dead)
+	if took := time.Since(began); took < 600*time.Millisecond {
+		t.Errorf("the last retry came after %s, the list says 700ms", took)
+	}
+}
+
+// A message that is replayed has its dead row still, and dies into that.
+func TestAReplayedMessageDiesAgain(t *testing.T) {
+	for _, onDead := range []OnDead{Continue, Hold} {
+		f := newFixture(t)
+		r := new(receiver)
+		r.set(func(*sink.Message) sink.Result {
+			return sink.Result{Outcome: sink.Fatal, Err: errors.New("gone\x00"), Class: "status 410"}
+		})
+		f.enqueue("k", "1")
+		stop := f.start(r, func(s *Settings) { s.OnDead = onDead })
+		f.eventually("fatal 1", f.dead)
+		stop()
+		f.exec(`UPDATE outbox.dead SET replaying_at = now(), replays = replays + 1, holds = false, died_at = '2020-01-01'`)
+		f.exec(`INSERT INTO outbox.deferred (id, lane, state, due_at, message_id, topic, key, type, payload, created_at)
+			SELECT id, lane, 'retry', now(), message_id, topic, key, type, payload, created_at FROM outbox.dead`)
+		r.set(poisoned)
+		r.set(func(*sink.Message) sink.Result { return failed() })
+		f.start(r, func(s *Settings) { s.OnDead = onDead; s.Retries = 1 })
+		f.eventually("0 pending, 0 deferred, 1 dead", f.places)
+		got := f.ask(`SELECT format('%s %s %s %s %s %s %s %s', reason, attempts, class, fingerprint = $1, holds, replays,
+			replaying_at IS NULL, died_at > now() - interval '1 hour') FROM outbox.dead`, fingerprint.Of("status 500", errFails.Error()))
+		if want := fmt.Sprintf("exhausted 3 status 500 t %.1s 1 t t", fmt.Sprint(onDead == Hold)); got != want {
+			t.Errorf("%s: dead is %q, want %q", onDead, got, want)
+		}
+	}
+}
