@@ -1,0 +1,17 @@
+-- promote: makes the first parked message of each key of $2 due, unless another of its key
+-- is tried, or a dead one holds it. The relay has the same statement.
+UPDATE {schema}.deferred d
+SET state = 'retry', due_at = now()
+FROM (
+    SELECT f.id
+    FROM (SELECT DISTINCT key FROM unnest($2::text[]) AS u (key)) AS k
+    CROSS JOIN LATERAL (
+        SELECT id, state FROM {schema}.deferred
+        WHERE lane = $1 AND key = k.key AND state <> 'delayed'
+        ORDER BY lane, key, id LIMIT 1
+    ) AS f
+    WHERE f.state = 'parked'
+      AND NOT EXISTS (SELECT FROM {schema}.deferred r WHERE r.lane = $1 AND r.key = k.key AND r.state = 'retry')
+      AND NOT EXISTS (SELECT FROM {schema}.dead x WHERE x.lane = $1 AND x.key = k.key AND x.holds)
+) AS next
+WHERE d.lane = $1 AND d.id = next.id
