@@ -1,0 +1,206 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/weirproxy/weir/internal/freeport"
+	"github.com/weirproxy/weir/internal/testserver"
+	"github.com/weirproxy/weir/outboxworker/localserver"
+)
+
+// laneScripts are those of lanes, by their files without the ending.
+var laneScripts = map[string]struct {
+	*redis.Script
+	text string
+}{
+	"lane_acquire-10": {laneAcquireScript, laneAcquireText}, "lane_extend-10": {laneExtendScript, laneExtendText},
+	"lane_take-10": {laneTakeScript, laneTakeText}, "lane_settle-10": {laneSettleScript, laneSettleText},
+	"lane_mend-10": {laneMendScript, laneMendText}, "lane_beat-1": {laneBeatScript, laneBeatText},
+}
+
+// laneCalls records the keys of the scripts' calls, by the script's digest.
+type laneCalls struct {
+	mu   sync.Mutex
+	keys map[string][][]string
+}
+
+func (c *laneCalls) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (c *laneCalls) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+func (c *laneCalls) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if args := cmd.Args(); cmd.Name() == "evalsha" {
+			keys := make([]string, args[2].(int))
+			for i := range keys {
+				keys[i] = args[3+i].(string)
+			}
+			c.mu.Lock()
+			c.keys[args[1].(string)] = append(c.keys[args[1].(string)], keys)
+			c.mu.Unlock()
+		}
+		return next(ctx, cmd)
+	}
+}
+
+// In a cluster, whose server refuses calls over several slots, order is kept, and every
+// call of a script has its keys in one slot, as many as the script's file says.
+func TestOrderedInACluster(t *testing.T) {
+	server := testserver.RedisWith(t, localserver.RedisOptions{Settings: map[string]string{
+		"cluster-enabled": "yes", "cluster-announce-ip": "127.0.0.1", "cluster-port": strconv.Itoa(freeport.Port(t)),
+	}})
+	node := connect(t, server)
+	if err := node.Do(t.Context(), "CLUSTER", "ADDSLOTSRANGE", 0, 16383).Err(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the cluster serves", func() bool {
+		info, err := node.ClusterInfo(t.Context()).Result()
+		return err == nil && strings.Contains(info, "cluster_state:ok")
+	})
+	if err := node.Do(t.Context(), "EVAL", "return 1", 2, "a", "b").Err(); err == nil || !strings.Contains(err.Error(), "CROSSSLOT") {
+		t.Fatalf("a call over two slots: %v", err)
+	}
+	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{"127.0.0.1:" + strconv.Itoa(server.Port())}, PoolSize: 100})
+	t.Cleanup(func() { _ = client.Close() })
+	recorded := &laneCalls{keys: make(map[string][][]string)}
+	client.AddHook(recorded)
+
+	s := newSequences()
+	o := ordered()
+	o.Retries = 3
+	var mu sync.Mutex
+	tries := make(map[string]int)
+	c := run(t, client, s.handler(func(m *Message) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if tries[m.ID]++; strings.HasSuffix(m.ID, "/3") && tries[m.ID] < 3 || m.ID == "k1/4" {
+			return errRefused
+		}
+		return nil
+	}), o)
+	for n := range 8 {
+		for k := range 10 {
+			post(t, client, fmt.Sprint("k", k), n+1)
+		}
+	}
+	for k := range 10 {
+		key, want := fmt.Sprint("k", k), upTo(8)
+		if k == 1 {
+			want = "[1 2 3 5 6 7 8]"
+		}
+		eventually(t, key+" is done", func() bool { return s.of(key) == want })
+	}
+	assertEmpty(t, client)
+	c.stop()
+
+	for file, script := range laneScripts {
+		made := recorded.keys[script.Hash()]
+		if len(made) == 0 {
+			t.Errorf("%s was not called", file)
+		}
+		_, count, _ := strings.Cut(file, "-")
+		for _, call := range made {
+			if strconv.Itoa(len(call)) != count {
+				t.Errorf("%s is called with %d keys", file, len(call))
+			}
+			slots := make(map[int64]bool)
+			for _, key := range call {
+				slot, err := node.ClusterKeySlot(t.Context(), key).Result()
+				if err != nil {
+					t.Fatal(err)
+				}
+				slots[slot] = true
+			}
+			if len(slots) != 1 {
+				t.Fatalf("%s is called with %q", file, call)
+			}
+		}
+	}
+}
+
+// A script's file begins with its name, which says how many keys it has. Those of lanes
+// have the keys that the text before them says.
+func TestLaneScriptsSayWhatTheyTake(t *testing.T) {
+	if keys := regexp.MustCompile(`(?m)^-- KEYS\[(\d+)\]`).FindAllString(laneText, -1); len(keys) != 10 {
+		t.Errorf("the text before the scripts of a lane describes %d keys", len(keys))
+	}
+	if n := len(new(stream).laneKeys()); n != 10 {
+		t.Errorf("they are called with %d", n)
+	}
+	for file, script := range laneScripts {
+		if !strings.HasPrefix(script.text, "-- "+file+": ") {
+			t.Errorf("%s does not begin with its name", file)
+		}
+	}
+}
+
+// Without memory for more, what is there is still handled, and waits if it fails.
+func TestOrderedWithoutMemory(t *testing.T) {
+	client := connect(t, testserver.Redis(t))
+	for n := range 4 {
+		post(t, client, "a", n+1)
+	}
+	o := ordered()
+	o.Retries = 2
+	if err := errors.Join(client.XGroupCreate(t.Context(), laneOf("a"), group, "0").Err(),
+		client.ConfigSet(t.Context(), "maxmemory", "1").Err()); err != nil {
+		t.Fatal(err)
+	}
+	if err := client.Set(t.Context(), "x", "y", 0).Err(); err == nil || !strings.Contains(err.Error(), "OOM") {
+		t.Fatalf("there is memory: %v", err)
+	}
+	s := newSequences()
+	var mu sync.Mutex
+	tries := make(map[string]int)
+	run(t, client, s.handler(func(m *Message) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if tries[m.ID]++; m.ID == "a/2" && tries[m.ID] < 3 || m.ID == "a/3" {
+			return errRefused
+		}
+		return nil
+	}), o)
+	eventually(t, "all are done but the dead one", func() bool { return s.of("a") == "[1 2 4]" })
+	if dead := listed(t, deadOf(t, client, laneOf("a")), Filter{}); len(dead) != 1 || dead[0].Message.ID != "a/3" {
+		t.Errorf("dead letters %v", dead)
+	}
+}
+
+// A key whose handler takes long, with many messages behind it, holds up no other key.
+func TestOrderedSlowKey(t *testing.T) {
+	client := connect(t, testserver.Redis(t))
+	s := newSequences()
+	release := make(chan struct{})
+	defer close(release)
+	o := ordered()
+	o.Batch = 4
+	run(t, client, s.handler(func(m *Message) error {
+		if m.Key == "a" {
+			<-release
+		}
+		return nil
+	}), o)
+	for n := range 50 {
+		post(t, client, "a", n+1)
+	}
+	other := "b"
+	for i := 0; laneOf(other) != laneOf("a"); i++ {
+		other = fmt.Sprint("b", i)
+	}
+	post(t, client, other, 1)
+	eventually(t, "the other key is done", func() bool { return s.of(other) == "[1]" })
+	if got := s.of("a"); got != "[]" {
+		t.Errorf("of the slow key %s are done", got)
+	}
+}

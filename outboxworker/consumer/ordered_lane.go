@@ -1,0 +1,210 @@
+package consumer
+
+// ordered_lane.go holds the work of a lane's owner.
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// tenure is the time for which a consumer owns a lane. What it remembers of the lane are
+// the jobs that it has taken; all else is in Redis. So a tenure that does not know what
+// a call did ends, and the next one begins with what Redis has.
+//
+// Its goroutines are work, which alone decides about the lane, and two that help: keep
+// extends the lease, watch waits for new entries.
+type tenure struct {
+	c     *Consumer
+	lane  *stream
+	token string
+	// turn is the number of the last call of lane_take.
+	turn int
+	// from is the id from which on entries of owners before are taken over, and raise what
+	// that counts. It is empty when all are.
+	from  string
+	raise int
+	// ctx is done when the lane is lost.
+	ctx  context.Context
+	lose context.CancelCauseFunc
+
+	mu sync.Mutex
+	// until is when the lease ends, by this consumer's clock.
+	until time.Time
+
+	queues  queues
+	ended   chan *job      // jobs that handlers are through with
+	through []*job         // those of them that work has received
+	watched chan string    // after which entry watch is to look
+	wake    chan struct{}  // has an element when there may be new entries
+	helpers sync.WaitGroup // keep and watch
+}
+
+func newTenure(c *Consumer, lane *stream, token string) *tenure {
+	t := &tenure{
+		c: c, lane: lane, token: token,
+		queues:  newQueues(),
+		ended:   make(chan *job, maxCall),
+		watched: make(chan string, 1),
+		wake:    make(chan struct{}, 1),
+	}
+	t.ctx, t.lose = context.WithCancelCause(c.hard)
+	return t
+}
+
+const (
+	// mostWatching is how many lanes a consumer watches at once, each over a connection
+	// that it takes from handlers. unwatched is how often the others are looked at.
+	mostWatching = 8
+	unwatched    = 50 * time.Millisecond
+	// mendEvery is how often it is checked that nothing waits behind nothing.
+	mendEvery = 5 * time.Second
+)
+
+// work works on the lane until it is lost, or leave is done and handlers are through.
+func (t *tenure) work(leave context.Context) {
+	helping, stop := context.WithCancel(context.WithoutCancel(t.ctx))
+	t.helpers.Go(func() { t.keep(helping) })
+	t.helpers.Go(func() { t.watch(helping) })
+	err := t.loop(leave)
+	if errors.Is(err, ErrLost) {
+		t.lost()
+	}
+	for t.queues.running > 0 { // after an error
+		t.queues.end(<-t.ended)
+	}
+	t.release()
+	stop()
+	if err == nil {
+		// What has not begun is pending in the stream, for the next owner.
+		_, err := t.callWithin(min(giveBackWithin, max(t.left(), 0)), "")
+		if err != nil && !errors.Is(err, ErrLost) {
+			t.lane.logger.Warn("the lane could not be given up: its lease runs out", zap.Error(err))
+		}
+	}
+	t.helpers.Wait()
+	t.lose(ErrLost)
+}
+
+// release lets go of what has not begun.
+func (t *tenure) release() {
+	for _, j := range t.queues.all() {
+		t.c.held.remove(j)
+	}
+}
+
+// loop takes what is next, has it handled, and writes down what became of it, until the
+// lane is lost or to be left.
+func (t *tenure) loop(leave context.Context) error {
+	leave, anew := context.WithCancel(leave)
+	defer anew()
+	mending := &trouble{logger: t.lane.logger, what: "looking through what waits in the lane"}
+	if err := t.persist(mending, func() error { return t.mend(true) }); err != nil {
+		return ignoreAnew(err)
+	}
+	nextMend := time.Now().Add(mendEvery)
+	look := time.Now() // when to take again without being woken
+	for {
+		if err := t.conclude(); errors.Is(err, errAnew) {
+			anew()
+		} else if err != nil {
+			return err
+		}
+		if leave.Err() != nil {
+			t.release()
+			if t.queues.running == 0 {
+				return nil
+			}
+		} else if room := t.queues.room(t.c.options.Batch); room > 0 && !time.Now().Before(look) {
+			found, err := t.take(room)
+			if errors.Is(err, errAnew) {
+				t.lane.trouble.failure(err)
+				anew()
+				continue
+			} else if err != nil {
+				return err
+			}
+			look = t.accept(found, room)
+		}
+		if leave.Err() == nil && time.Now().After(nextMend) {
+			if err := t.persist(mending, func() error { return t.mend(false) }); errors.Is(err, errAnew) {
+				anew()
+				continue
+			} else if err != nil {
+				return err
+			}
+			nextMend = time.Now().Add(mendEvery)
+		}
+		if woken, err := t.wait(leave, look); err != nil {
+			return err
+		} else if woken {
+			look = time.Now()
+		}
+	}
+}
+
+// accept queues what was taken and returns when to look again.
+func (t *tenure) accept(found laneTaken, room int) time.Time {
+	t.c.metrics.claimed(t.lane, found.retries)
+	for _, j := range found.jobs {
+		if t.c.held.add(t.ctx, j) {
+			t.queues.add(j)
+		}
+	}
+	now := time.Now()
+	switch {
+	case found.last == "" || found.parked > 0 || len(found.retries.jobs) == room:
+		return now // there may be more
+	case found.sleep == 0:
+		return now.Add(shortestSleep)
+	}
+	select {
+	case t.watched <- found.last:
+	default: // it is looking
+	}
+	if found.sleep < 0 {
+		return now.Add(longestSleep)
+	}
+	return now.Add(min(found.sleep, longestSleep))
+}
+
+// wait offers jobs to handlers until something has changed. It tells whether that are new
+// entries.
+func (t *tenure) wait(leave context.Context, look time.Time) (woken bool, err error) {
+	var offer chan *job
+	next := t.queues.ready()
+	if next != nil && leave.Err() == nil {
+		offer = t.c.jobs
+	}
+	var timeout <-chan time.Time
+	if leave.Err() == nil && t.queues.room(t.c.options.Batch) > 0 {
+		timer := time.NewTimer(time.Until(look))
+		defer timer.Stop()
+		timeout = timer.C
+	}
+	leaving, lost := leave.Done(), t.ctx.Done()
+	if leave.Err() != nil {
+		leaving = nil
+	}
+	if t.c.hard.Err() != nil { // handlers have been told to end
+		lost = nil
+	}
+	select {
+	case offer <- next:
+		t.queues.begin(next)
+	case j := <-t.ended:
+		t.through = append(t.through, j)
+	case <-timeout:
+	case <-t.wake:
+		woken = true
+	case <-leaving:
+	case <-lost:
+		if cause := context.Cause(t.ctx); errors.Is(cause, ErrLost) {
+			return false, cause
+		}
+	}
+	return woken, nil
+}

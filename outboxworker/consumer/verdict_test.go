@@ -1,0 +1,49 @@
+package consumer
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestJudge(t *testing.T) {
+	err := errors.New("no")
+	for _, test := range []struct {
+		err  error
+		want string
+	}{
+		{nil, "done 0s "},
+		{err, "failed 0s failed"},
+		{Class(err, "status 500"), "failed 0s status 500"},
+		{Class(nil, "status 500"), "done 0s "},
+		{Fatal(err), "fatal 0s fatal"},
+		{Fatal(nil), "fatal 0s fatal"},
+		{Fatal(Class(err, "status 422")), "fatal 0s status 422"},
+		{Class(Fatal(err), "status 422"), "fatal 0s status 422"},
+		{fmt.Errorf("wrapped: %w", Class(fmt.Errorf("wrapped: %w", Fatal(err)), "c")), "fatal 0s c"},
+		{Busy(time.Second), "busy 1s busy"},
+		{Unavailable(err, time.Minute), "unavailable 1m0s unavailable"},
+		{Unavailable(nil, 0), "unavailable 0s unavailable"},
+		{Unavailable(Fatal(err), 0), "unavailable 0s unavailable"},
+		{Class(Class(err, "inner"), "outer"), "failed 0s outer"},
+		{errors.Join(errors.New("other"), Fatal(err)), "fatal 0s fatal"},
+		{After(err, 2*time.Hour), "failed 1h0m0s failed"},
+	} {
+		v := Judge(test.err)
+		if have := fmt.Sprintf("%s %s %s", v.What, v.After, v.Class); have != test.want {
+			t.Errorf("%v: %s, want %s", test.err, have, test.want)
+		}
+	}
+}
+
+// What is kept of an error is bounded, and UTF-8.
+func TestClipped(t *testing.T) {
+	if got := clipped(strings.Repeat("é", 10), 5); got != "éé\uFFFD" {
+		t.Errorf("%q", got)
+	}
+	if got := clipped("a\xffb", 5); got != "a\uFFFDb" {
+		t.Errorf("%q", got)
+	}
+}
