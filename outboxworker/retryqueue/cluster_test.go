@@ -3,7 +3,6 @@ package retryqueue
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path"
 	"regexp"
 	"strconv"
@@ -194,48 +193,4 @@ func (s named) keysOf(t *testing.T, file string) int {
 		}
 	}
 	return keys
-}
-
-// A user with the rights that the package names can do everything, and nothing elsewhere.
-func TestRights(t *testing.T) {
-	server := testserver.Redis(t)
-	admin := connect(t, server)
-	rights := "reset on >secret ~retry:* &retry:* +eval +evalsha +get +set +del +type +rename +time" +
-		" +zadd +zcard +zmscore +zrange +zrangebyscore +zrem +subscribe +publish +ping"
-	args := []any{"ACL", "SETUSER", "relay"}
-	for right := range strings.FieldsSeq(rights) {
-		args = append(args, right)
-	}
-	if err := admin.Do(t.Context(), args...).Err(); err != nil {
-		t.Fatal(err)
-	}
-	client := redis.NewClient(&redis.Options{Addr: fmt.Sprintf("127.0.0.1:%d", server.Port()), Username: "relay", Password: "secret"})
-	t.Cleanup(func() { _ = client.Close() })
-	q, _ := openOn(t, client)
-	listen(t, q)
-	rebuild(t, q, Timer{1, -time.Second}, Timer{2, -time.Second})
-	c := claim(t, q, 1, lease).Claims[0]
-	hint := q.hint.next()
-	if _, err := q.Return(t.Context(), Returned{c, -time.Hour}); err != nil {
-		t.Fatal(err)
-	}
-	select {
-	case <-hint:
-	case <-time.After(20 * time.Second):
-		t.Error("no hint")
-	}
-	if _, err := q.Done(t.Context(), claim(t, q, 2, lease).Claims...); err != nil {
-		t.Fatal(err)
-	}
-	if err := q.Remove(t.Context(), 1); err != nil {
-		t.Error(err)
-	}
-	assertStats(t, q, 0, 0, 0)
-	if err := admin.Set(t.Context(), q.leased, "text", 0).Err(); err != nil {
-		t.Fatal(err)
-	}
-	assertNotWhole(t, q)
-	if err := client.Get(t.Context(), "other").Err(); err == nil || !strings.Contains(err.Error(), "NOPERM") {
-		t.Errorf("reading another key: %v", err)
-	}
 }

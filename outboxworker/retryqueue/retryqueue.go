@@ -50,9 +50,8 @@
 //
 // # Rights and settings
 //
-// A user of Redis needs ~retry:* &retry:* and the commands EVAL, EVALSHA, GET, SET, DEL,
-// TYPE, RENAME, TIME, ZADD, ZCARD, ZMSCORE, ZRANGE, ZRANGEBYSCORE, ZREM, and SUBSCRIBE,
-// PUBLISH, PING, without which claimers poll. maxmemory-policy should be noeviction. A
+// A user of Redis needs Rights, and SELECT for a database other than 0. Without SUBSCRIBE,
+// PUBLISH and PING, claimers poll. maxmemory-policy should be noeviction. A
 // client that repeats calls by itself (MaxRetries) may claim twice when an answer
 // is lost; what the first call claimed comes back when the lease ends.
 //
@@ -78,6 +77,11 @@ const (
 	// MaxLease is the longest lease. An end further away is not believed.
 	MaxLease = time.Hour
 )
+
+// Rights are what a user of Redis needs for all queues, and no more, as ACL SETUSER has
+// them.
+const Rights = "~retry:* &retry:* +eval +evalsha +get +set +del +type +rename +time" +
+	" +zadd +zcard +zmscore +zrange +zrangebyscore +zrem +subscribe +publish +ping"
 
 // ErrNotWhole says that timers are missing: Redis has lost them, or never had them, or
 // they are being added. Call Rebuild.

@@ -1,0 +1,98 @@
+package retryqueue
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/weirproxy/weir/internal/freeport"
+	"github.com/weirproxy/weir/outboxworker/localserver"
+)
+
+// startSentinel runs a Sentinel that watches a master, until the test ends, and returns
+// its address.
+func startSentinel(t *testing.T, master *localserver.Redis) string {
+	t.Helper()
+	address := freeport.Address(t)
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "sentinel.conf")
+	content := fmt.Sprintf("port %s\nbind 127.0.0.1\nsentinel monitor retries 127.0.0.1 %d 1\n"+
+		"sentinel down-after-milliseconds retries 1000\nsentinel failover-timeout retries 3000\n", port, master.Port())
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	program, err := exec.LookPath("redis-server")
+	if err != nil {
+		program = "valkey-server"
+	}
+	cmd := exec.CommandContext(t.Context(), program, file, "--sentinel")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Wait() }) // the context is done then
+	return address
+}
+
+// A Sentinel makes the replica the master when the master is killed, and relays follow by
+// themselves.
+func TestSentinelFailover(t *testing.T) {
+	t.Parallel()
+	sentinelFailover(t, func(t *testing.T, master *localserver.Redis) {
+		if err := master.Kill(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// The same for a master that stops, and goes on later, when it is master no more.
+func TestSoakSentinelFailoverOfAStoppedMaster(t *testing.T) {
+	if os.Getenv("WEIR_SOAK") == "" {
+		return // the short form is TestSentinelFailover
+	}
+	sentinelFailover(t, func(t *testing.T, master *localserver.Redis) {
+		if err := syscall.Kill(master.PID(), syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+		time.AfterFunc(6*time.Second, func() { _ = syscall.Kill(master.PID(), syscall.SIGCONT) })
+	})
+}
+
+func sentinelFailover(t *testing.T, fail func(*testing.T, *localserver.Redis)) {
+	t.Helper()
+	p := newPair(t, false)
+	// The Sentinel asks the master where its replica is: it must reach it without the link.
+	if err := p.second.ReplicaOf(t.Context(), "127.0.0.1", fmt.Sprint(p.master.Port())).Err(); err != nil {
+		t.Fatal(err)
+	}
+	address := startSentinel(t, p.master)
+	client := redis.NewFailoverClient(&redis.FailoverOptions{MasterName: "retries", SentinelAddrs: []string{address}, MaxRetries: -1, DialerRetries: 1})
+	t.Cleanup(func() { _ = client.Close() })
+	asked := redis.NewSentinelClient(&redis.Options{Addr: address})
+	defer func() { _ = asked.Close() }()
+	eventually(t, "the Sentinel knows the replica", func() bool {
+		found, err := asked.Replicas(t.Context(), "retries").Result()
+		return err == nil && len(found) == 1 && found[0]["master-link-status"] == "ok" && found[0]["flags"] == "slave"
+	})
+	q, _ := openOn(t, client)
+	var took time.Duration
+	through(t, q, func(*table) {
+		began := time.Now()
+		fail(t, p.master)
+		eventually(t, "the replica is the master", func() bool {
+			return strings.Contains(p.second.Info(t.Context(), "replication").Val(), "role:master")
+		})
+		took = time.Since(began)
+	})
+	t.Logf("the replica was the master after %s", took)
+}
