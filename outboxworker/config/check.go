@@ -71,7 +71,11 @@ func (o *Outbox) check(p *problems, key string) {
 	o.checkOwn(p, key)
 	var fallback Outbox
 	fallback.setDefaults()
-	sound := validated(p, key, *o, fallback, func(o *Outbox) error {
+	v := *o
+	if !v.Retry.check(p, key+".retry") {
+		v.Retry.Schedule = nil
+	}
+	sound := validated(p, key, v, fallback, func(o *Outbox) error {
 		settings := o.settings()
 		settings.Database = new(pgx.ConnConfig)
 		return settings.Validate()

@@ -4,7 +4,7 @@
 // to mend it, and turns what is right into the settings of relays and their sinks.
 //
 // The package depends on go.yaml.in/yaml for the tree of the file, on pgx to read the
-// database's URL, and on zap for the levels of the log.
+// database's URL, on go-redis to make clients, and on zap for the levels of the log.
 package config
 
 import (
@@ -27,9 +27,14 @@ type Config struct {
 	HTTP HTTP `yaml:"http"`
 	// Log is how the worker logs, to standard error.
 	Log Log `yaml:"log"`
-	// Outboxes are what the worker delivers: one at least, each in a schema of its
-	// own and to one sink.
+	// Redis is where retries have their timers, and where consumers have their streams.
+	// Default: there is none, and what is due is found by looking for it every poll_max.
+	Redis *Redis `yaml:"redis"`
+	// Outboxes are what the worker delivers: one at least, unless there are consumers,
+	// each in a schema of its own and to one sink.
 	Outboxes []Outbox `yaml:"outboxes"`
+	// Consumers are groups that read streams, and post what is in them.
+	Consumers []Consumer `yaml:"consumers"`
 }
 
 // HTTP are the settings of the worker's own server.
@@ -63,25 +68,48 @@ func Load(file string, environ []string) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.Database.check(p)
+	if c.needsDatabase() {
+		c.Database.check(p)
+		c.checkOutboxes(p)
+	}
 	c.HTTP.check(p)
 	c.Log.check(p)
-	c.checkOutboxes(p)
+	c.Redis.check(p, "redis")
+	c.checkConsumers(p)
+	c.checkQueues(p)
 	if err := p.err(file); err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
+// needsDatabase tells whether there is more to do than to consume.
+func (c *Config) needsDatabase() bool { return len(c.Outboxes) > 0 || len(c.Consumers) == 0 }
+
 // LoadDatabase is Load for commands that only need the database and the names of
 // the schemas: it checks nothing else, and reads no secret of a sink. Everything
 // must be a known key of the right kind nevertheless.
 func LoadDatabase(file string, environ []string) (*Config, error) {
+	return loadPart(file, environ, func(c *Config, p *problems) { c.Database.check(p) })
+}
+
+// LoadRedis is Load for commands that only need the Redis, which must be set, and the
+// names and streams of consumers, as LoadDatabase is for others.
+func LoadRedis(file string, environ []string) (*Config, error) {
+	return loadPart(file, environ, func(c *Config, p *problems) {
+		if c.Redis == nil {
+			p.at("redis", "not set, and consumers have their streams there; write its url")
+		}
+		c.Redis.check(p, "redis")
+	})
+}
+
+func loadPart(file string, environ []string, check func(*Config, *problems)) (*Config, error) {
 	c, p, err := read(file, environ)
 	if err != nil {
 		return nil, err
 	}
-	c.Database.check(p)
+	check(c, p)
 	if err := p.err(file); err != nil {
 		return nil, err
 	}

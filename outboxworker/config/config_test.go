@@ -90,8 +90,10 @@ outboxes:
     poll_max: 300ms
     full_look: 2m
     retry: {base: 2s, cap: 1m, retries: 0}
+    breaker_messages: 5
     on_dead: hold
     outage: {base: 1s, cap: 10s}
+    keep_delivered: 24h
     stop_timeout: 4s
     synchronous_commit: off
     topics: [a, b]
@@ -114,16 +116,16 @@ func TestEveryKeyOfAnOutboxReachesTheRelay(t *testing.T) {
 	want := relay.Settings{
 		Schema: "orders", Workers: 2, BatchMessages: 10, BatchBytes: 65536, BatchTime: 150 * time.Millisecond,
 		LaneTimeout: 20 * time.Second, PollMin: 3 * time.Millisecond, PollMax: 300 * time.Millisecond, FullLook: 2 * time.Minute,
-		Retry: backoff.Policy{Base: 2 * time.Second, Cap: time.Minute}, Retries: 0, OnDead: relay.Hold,
-		Outage:      backoff.Policy{Base: time.Second, Cap: 10 * time.Second},
-		StopTimeout: 4 * time.Second, SynchronousCommit: "off", Topics: []string{"a", "b"},
+		Retry: backoff.Policy{Base: 2 * time.Second, Cap: time.Minute}, Retries: 0, BreakerMessages: 5, OnDead: relay.Hold,
+		Outage:        backoff.Policy{Base: time.Second, Cap: 10 * time.Second},
+		KeepDelivered: 24 * time.Hour, StopTimeout: 4 * time.Second, SynchronousCommit: "off", Topics: []string{"a", "b"},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("settings %+v\nwant     %+v", got, want)
 	}
 	// A field that was added to the relay must get a key, or a reason not to.
-	if n := reflect.TypeFor[relay.Settings]().NumField(); n != 18 {
-		t.Errorf("relay.Settings has %d fields; this test, Outbox and the page know 18", n)
+	if n := reflect.TypeFor[relay.Settings]().NumField(); n != 21 {
+		t.Errorf("relay.Settings has %d fields; this test, Outbox and the page know 21", n)
 	}
 }
 
@@ -153,7 +155,7 @@ func TestEnvironmentOverridesTheFile(t *testing.T) {
 	)
 	first := c.Outboxes[0]
 	if c.Database.URL.Reveal() != "postgres://other@elsewhere/shop" || c.HTTP.Address != ":9000" || c.Log.Level != "info" ||
-		first.Workers != 8 || first.Retry != (Retry{time.Second, 32 * time.Second, 1}) ||
+		first.Workers != 8 || !reflect.DeepEqual(first.Retry, Retry{Base: time.Second, Cap: 32 * time.Second, Retries: 1, Timers: true}) ||
 		!reflect.DeepEqual(first.Topics, []string{"orders", "payments"}) || first.Sink.Kind() != "discard" {
 		t.Errorf("got %+v", c)
 	}

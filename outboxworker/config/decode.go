@@ -19,6 +19,13 @@ import (
 // a value of zero can be written.
 type defaulter interface{ setDefaults() }
 
+// wordy is a list that may be written as a word.
+type wordy interface {
+	word() string
+	// setWord sets the list if the text is the word.
+	setWord(text string) bool
+}
+
 // decoder fills structs from a tree.
 type decoder struct {
 	*problems
@@ -137,6 +144,13 @@ func (d *decoder) table(key string, node *yaml.Node, v reflect.Value) {
 // list fills a slice from a sequence, or from one word of the environment with
 // commas in it.
 func (d *decoder) list(key string, node *yaml.Node, v reflect.Value) {
+	orWord := ""
+	if w, ok := v.Addr().Interface().(wordy); ok {
+		if node.Kind == yaml.ScalarNode && w.setWord(node.Value) {
+			return
+		}
+		orWord = ", or the word " + w.word()
+	}
 	content := node.Content
 	_, words := scalarKind(v.Type().Elem())
 	if _, ok := d.variables[node]; ok && words {
@@ -147,7 +161,7 @@ func (d *decoder) list(key string, node *yaml.Node, v reflect.Value) {
 			content = append(content, element)
 		}
 	} else if node.Kind != yaml.SequenceNode {
-		d.cannotRead(key, "here a list is needed: lines that begin with a dash, or [a, b]")
+		d.cannotRead(key, "here a list is needed: lines that begin with a dash, or [a, b]%s", orWord)
 		return
 	}
 	v.Set(reflect.MakeSlice(v.Type(), len(content), len(content)))

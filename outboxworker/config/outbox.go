@@ -30,13 +30,20 @@ type Outbox struct {
 	PollMax time.Duration `yaml:"poll_max"`
 	// FullLook is how often a lane is read from its start.
 	FullLook time.Duration `yaml:"full_look"`
-	// Retry is how refused messages are tried again.
+	// Retry is how messages are tried again that were refused or that failed.
 	Retry Retry `yaml:"retry"`
+	// BreakerMessages is how many different messages have to fail in a row for the
+	// receiver to be taken as failing: 2 to 100.
+	BreakerMessages int `yaml:"breaker_messages"`
 	// OnDead is what happens to the later messages of a dead one's key: continue
 	// or hold.
 	OnDead string `yaml:"on_dead"`
-	// Outage is how long to wait between two tries while nobody answers.
+	// Outage is how long to wait between two tries while nobody answers or the
+	// receiver fails.
 	Outage Wait `yaml:"outage"`
+	// KeepDelivered is for how long delivered messages are noted, without their
+	// payloads: 1h to 168h. 0: not at all.
+	KeepDelivered time.Duration `yaml:"keep_delivered"`
 	// StopTimeout is how long a stop or a reload waits for batches under way.
 	StopTimeout time.Duration `yaml:"stop_timeout"`
 	// SynchronousCommit is the setting of the relay's own transactions: on or off.
@@ -47,7 +54,7 @@ type Outbox struct {
 	Sink Sink `yaml:"sink"`
 }
 
-// Retry is how a refused message is tried again.
+// Retry is how a message is tried again.
 type Retry struct {
 	// Base is the wait before the first retry. Each further one is twice as long,
 	// up to Cap.
@@ -55,6 +62,14 @@ type Retry struct {
 	Cap  time.Duration `yaml:"cap"`
 	// Retries is how often a message is tried again before it is dead. 0: never.
 	Retries int `yaml:"retries"`
+	// Schedule has the waits before each retry, and stands for the three above.
+	Schedule Schedule `yaml:"schedule"`
+	// Timers are in Redis, if the configuration has one, and make retries come in time.
+	// Without them what is due is looked for every poll_max. Default: true.
+	Timers bool `yaml:"timers"`
+	// Queue is the name of the timers in Redis: up to 200 letters, digits and _ . : -.
+	// Two databases of one name on one Redis need two. Default: <database>.<schema>.
+	Queue string `yaml:"queue"`
 }
 
 // Wait is a wait that doubles.
@@ -70,9 +85,11 @@ func (o *Outbox) setDefaults() {
 		Schema: s.Schema, Workers: s.Workers,
 		BatchMessages: s.BatchMessages, BatchBytes: Size(s.BatchBytes), BatchTime: s.BatchTime,
 		LaneTimeout: s.LaneTimeout, PollMin: s.PollMin, PollMax: s.PollMax, FullLook: s.FullLook,
-		Retry:  Retry{Base: s.Retry.Base, Cap: s.Retry.Cap, Retries: s.Retries},
-		OnDead: string(s.OnDead), Outage: Wait{Base: s.Outage.Base, Cap: s.Outage.Cap},
-		StopTimeout: s.StopTimeout, SynchronousCommit: s.SynchronousCommit, Topics: s.Topics,
+		Retry:           Retry{Base: s.Retry.Base, Cap: s.Retry.Cap, Retries: s.Retries, Timers: true},
+		BreakerMessages: s.BreakerMessages,
+		OnDead:          string(s.OnDead), Outage: Wait{Base: s.Outage.Base, Cap: s.Outage.Cap},
+		KeepDelivered: s.KeepDelivered,
+		StopTimeout:   s.StopTimeout, SynchronousCommit: s.SynchronousCommit, Topics: s.Topics,
 	}
 }
 
@@ -93,12 +110,14 @@ func (o *Outbox) Settings(database *Database) (relay.Settings, error) {
 
 // settings are the settings without the database.
 func (o *Outbox) settings() relay.Settings {
+	retry, retries := o.Retry.schedule()
 	return relay.Settings{
 		Schema: o.Schema, Workers: o.Workers,
 		BatchMessages: o.BatchMessages, BatchBytes: int(o.BatchBytes), BatchTime: o.BatchTime,
 		LaneTimeout: o.LaneTimeout, PollMin: o.PollMin, PollMax: o.PollMax, FullLook: o.FullLook,
-		Retry: backoff.Policy{Base: o.Retry.Base, Cap: o.Retry.Cap}, Retries: o.Retry.Retries,
+		Retry: retry, Retries: retries, BreakerMessages: o.BreakerMessages,
 		OnDead: relay.OnDead(o.OnDead), Outage: backoff.Policy{Base: o.Outage.Base, Cap: o.Outage.Cap},
-		StopTimeout: o.StopTimeout, SynchronousCommit: o.SynchronousCommit, Topics: o.Topics,
+		KeepDelivered: o.KeepDelivered,
+		StopTimeout:   o.StopTimeout, SynchronousCommit: o.SynchronousCommit, Topics: o.Topics,
 	}
 }

@@ -27,6 +27,8 @@ type RedisStream struct {
 	// Stream is the name of the stream, in which {topic} stands for the message's
 	// topic.
 	Stream string `yaml:"stream"`
+	// Lanes makes eight streams of each, one a lane.
+	Lanes bool `yaml:"lanes"`
 	// MaxLen is about how many entries a stream keeps. 0: all.
 	MaxLen int64 `yaml:"max_len"`
 	// ChunkMessages is the most messages of one call.
@@ -39,7 +41,7 @@ type RedisStream struct {
 func (r *RedisStream) setDefaults() {
 	s := redisstream.DefaultSettings()
 	*r = RedisStream{
-		Stream: s.Stream, MaxLen: s.MaxLen, ChunkMessages: s.ChunkMessages,
+		Stream: s.Stream, Lanes: s.Lanes, MaxLen: s.MaxLen, ChunkMessages: s.ChunkMessages,
 		DialTimeout: s.DialTimeout, Timeout: s.Timeout,
 	}
 }
@@ -78,7 +80,7 @@ func (r *RedisStream) open() (sink.Sink, error) {
 // settings returns the sink's own settings.
 func (r *RedisStream) settings() (redisstream.Settings, error) {
 	s := redisstream.DefaultSettings()
-	s.Stream, s.MaxLen, s.ChunkMessages = r.Stream, r.MaxLen, r.ChunkMessages
+	s.Stream, s.Lanes, s.MaxLen, s.ChunkMessages = r.Stream, r.Lanes, r.MaxLen, r.ChunkMessages
 	s.DialTimeout, s.Timeout = r.DialTimeout, r.Timeout
 	s.URL = r.URL.Reveal()
 	if r.Password != "" && s.URL != "" {

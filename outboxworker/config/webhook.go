@@ -38,7 +38,7 @@ type Webhook struct {
 	// kept.
 	Timeout     time.Duration `yaml:"timeout"`
 	IdleTimeout time.Duration `yaml:"idle_timeout"`
-	// FatalStatus are statuses after which a message is dead at once, besides 410.
+	// FatalStatus are statuses after which a message is dead at once.
 	FatalStatus []int `yaml:"fatal_status"`
 	// Proxy is the URL of a proxy. Default: none.
 	Proxy     Secret `yaml:"proxy"`
