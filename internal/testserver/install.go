@@ -1,6 +1,7 @@
 package testserver
 
-// install.go gets Redis where it is missing and can be had without asking anybody.
+// install.go gets Redis and promtool where they are missing and can be had without asking
+// anybody.
 
 import (
 	"context"
@@ -25,26 +26,46 @@ const (
 // installRedis makes sure, once per process, that there is a Redis, or says how to get
 // one.
 var installRedis = sync.OnceValue(func() error {
+	return install("redis-server", "redis-server", func() error {
+		_, err := localserver.FindRedis()
+		return err
+	})
+})
+
+// installPromtool does the same for promtool, whose path it returns.
+var installPromtool = sync.OnceValues(func() (path string, err error) {
+	err = install("prometheus", "prometheus", func() error {
+		path, err = exec.LookPath("promtool")
+		if err != nil {
+			return &localserver.NotInstalledError{Name: "promtool", Looked: []string{"PATH"},
+				How: "apt-get install prometheus (Debian, Ubuntu), or a release of prometheus/prometheus"}
+		}
+		return nil
+	})
+	return path, err
+})
+
+// install installs a package, unless missing returns nil.
+func install(name, service string, missing func() error) error {
 	_, noApt := exec.LookPath("apt-get")
 	i := installer{
-		missing: missingRedis,
+		name:    name,
+		service: service,
+		missing: missing,
 		may:     os.Geteuid() == 0 && noApt == nil && os.Getenv(noInstall) == "",
 		lock:    func() (func(), error) { return filelock.Lock(filepath.Join(os.TempDir(), "weir-install.lock")) },
 		run:     runQuietly,
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), installWithin)
 	defer cancel()
-	return i.redis(ctx)
-})
-
-func missingRedis() error {
-	_, err := localserver.FindRedis()
-	return err
+	return i.install(ctx)
 }
 
-// installer installs Redis by way of Debian's packages.
+// installer installs one of Debian's packages.
 type installer struct {
-	// missing returns nil when Redis is there.
+	// name is the package, service what it may start.
+	name, service string
+	// missing returns nil when what is in it is there.
 	missing func() error
 	// may is whether installing is possible and allowed.
 	may bool
@@ -54,7 +75,7 @@ type installer struct {
 	run  func(ctx context.Context, name string, args ...string) error
 }
 
-func (i *installer) redis(ctx context.Context) error {
+func (i *installer) install(ctx context.Context) error {
 	missing := i.missing()
 	if missing == nil || !i.may {
 		return missing
@@ -68,7 +89,7 @@ func (i *installer) redis(ctx context.Context) error {
 		return nil // another process was first
 	}
 	install := func() error {
-		return i.run(ctx, "apt-get", "install", "-y", "--no-install-recommends", "redis-server")
+		return i.run(ctx, "apt-get", "install", "-y", "--no-install-recommends", i.name)
 	}
 	if err = install(); err != nil {
 		// the lists of packages may be old, or not there at all
@@ -80,7 +101,7 @@ func (i *installer) redis(ctx context.Context) error {
 		return errors.Join(missing, err)
 	}
 	// The package may have started a server, which nobody asked for.
-	_ = i.run(ctx, "service", "redis-server", "stop")
+	_ = i.run(ctx, "service", i.service, "stop")
 	return i.missing()
 }
 

@@ -25,6 +25,7 @@ type machine struct {
 
 func (m *machine) installer() *installer {
 	return &installer{
+		name: "redis-server", service: "redis-server",
 		missing: func() error {
 			if m.installed {
 				return nil
@@ -78,7 +79,7 @@ func TestRedisIsInstalledWhereItMayBe(t *testing.T) {
 		"another process was fast": {machine{may: true, lists: true, another: true}, nil, false},
 		"it cannot be installed":   {machine{may: true, broken: true}, []string{install, update, install}, true},
 	} {
-		err := c.machine.installer().redis(t.Context())
+		err := c.machine.installer().install(t.Context())
 		if !slices.Equal(c.machine.ran, c.ran) {
 			t.Errorf("%s: ran %q, want %q", name, c.machine.ran, c.ran)
 		}
