@@ -15,7 +15,12 @@ import (
 	"github.com/weirproxy/weir/outboxworker/cli/doctor"
 )
 
-func TestMain(m *testing.M) { testserver.Main(m) }
+func TestMain(m *testing.M) {
+	if args := os.Getenv(childArgs); args != "" {
+		os.Exit(Execute(context.Background(), Process{Args: strings.Split(args, "\n"), Environ: os.Environ(), Out: os.Stdout, Err: os.Stderr}))
+	}
+	testserver.Main(m)
+}
 
 // execute runs a command line in an environment of its own.
 func execute(t *testing.T, environ []string, args ...string) (code int, out, errOut string) {
@@ -62,7 +67,7 @@ func TestExitCodes(t *testing.T) {
 		{"run --fast", 2, "outboxworker: unknown flag: --fast\nSee outboxworker run --help."},
 		{"run -c", 2, "outboxworker: flag needs an argument"},
 		{"run worker.yaml", 2, `outboxworker: "worker.yaml" is one argument too many`},
-		{"doctor --output xml", 2, `outboxworker: --output: "xml" is none of ["table" "json"]`},
+		{"doctor --output xml", 2, `outboxworker: --output: "xml" is none of ["table" "json" "ndjson"]`},
 		{"migrate sql --schema Public", 2, "outboxworker: checking the name of the outbox's schema"},
 		{"check-config -c " + missing, 1, "outboxworker: reading the configuration: open "},
 		{"run", 1, "outboxworker: reading the configuration from the environment, without a file: 2 problems\n  database.url: not set"},
@@ -78,7 +83,7 @@ func TestExitCodes(t *testing.T) {
 
 func TestVersionNamesTheSchema(t *testing.T) {
 	code, out, _ := execute(t, nil, "version")
-	if code != 0 || !strings.HasPrefix(out, "outboxworker ") || !strings.HasSuffix(out, ", schema version 1\n") {
+	if code != 0 || !strings.HasPrefix(out, "outboxworker ") || !strings.HasSuffix(out, ", schema version 2\n") {
 		t.Errorf("exit %d, %q", code, out)
 	}
 }
@@ -111,7 +116,7 @@ func TestMigrate(t *testing.T) {
 		t.Errorf("status before: exit %d, %s%s", code, out, errOut)
 	}
 	code, out, errOut = execute(t, environ, "migrate", "up", "-c", file)
-	if code != 0 || out != "first_box: migrated to version 1\nsecond_box: migrated to version 1\n" || errOut != "" {
+	if code != 0 || out != "first_box: migrated to version 1\nfirst_box: migrated to version 2\nsecond_box: migrated to version 1\nsecond_box: migrated to version 2\n" || errOut != "" {
 		t.Errorf("up: exit %d, %s%s", code, out, errOut)
 	}
 	code, out, errOut = execute(t, environ, "migrate", "up", "-c", file, "--schema", "first_box")
@@ -119,17 +124,17 @@ func TestMigrate(t *testing.T) {
 		t.Errorf("up again: exit %d, %s%s", code, out, errOut)
 	}
 	code, out, errOut = execute(t, environ, "migrate", "status", "--schema", "first_box,second_box")
-	if code != 0 || out != "first_box: version 1, this worker knows version 1\nsecond_box: version 1, this worker knows version 1\n" {
+	if code != 0 || out != "first_box: version 2, this worker knows version 2\nsecond_box: version 2, this worker knows version 2\n" {
 		t.Errorf("status: exit %d, %s%s", code, out, errOut)
 	}
 	// Without a file and a flag it is the schema that producers use without a name.
 	code, out, errOut = execute(t, environ, "migrate", "up")
-	if code != 0 || out != "outbox: migrated to version 1\n" {
+	if code != 0 || out != "outbox: migrated to version 1\noutbox: migrated to version 2\n" {
 		t.Errorf("up of the default: exit %d, %s%s", code, out, errOut)
 	}
 	// One that cannot be migrated does not keep the others from it.
 	code, out, errOut = execute(t, environ, "migrate", "up", "--schema", "public,third_box")
-	if code != 1 || out != "third_box: migrated to version 1\n" || !strings.Contains(errOut, "public is not the outbox's own") {
+	if code != 1 || out != "third_box: migrated to version 1\nthird_box: migrated to version 2\n" || !strings.Contains(errOut, "public is not the outbox's own") {
 		t.Errorf("up of two: exit %d, %s%s", code, out, errOut)
 	}
 }
@@ -160,7 +165,7 @@ func TestMigrateSQLMakesWhatUpMakes(t *testing.T) {
 func TestDoctor(t *testing.T) {
 	url := testserver.Database(t)
 	redis := testserver.Redis(t)
-	file := written(t, "database: {url: \""+url+"\"}\noutboxes:\n"+
+	file := written(t, "database: {url: \""+url+"\"}\nredis: {url: \""+redis.URL()+"\"}\noutboxes:\n"+
 		"  - {schema: outbox, sink: {redis_stream: {url: \""+redis.URL()+"\"}}}\n"+
 		"  - {schema: gone, sink: {webhook: {url: \"http://127.0.0.1:1/\"}}}\n  - {schema: outbox2, sink: {discard: {}}}\n")
 	if code, _, errOut := execute(t, nil, "migrate", "up", "-c", file, "--schema", "outbox,outbox2"); code != 0 {
@@ -179,6 +184,7 @@ func TestDoctor(t *testing.T) {
 	}
 	for name, level := range map[string]doctor.Level{
 		"/connection": doctor.OK, "outbox/rights": doctor.OK, "outbox/sink": doctor.Warning, // Redis keeps nothing on disk
+		"/redis": doctor.OK, "/redis policy": doctor.OK, "/redis persistence": doctor.OK, "outbox/timers": doctor.OK,
 		"gone/schema": doctor.Error, "gone/sink": doctor.Error, "outbox2/indexes": doctor.OK, "outbox2/sink": doctor.OK,
 	} {
 		if got[name] != level {
@@ -192,6 +198,14 @@ func TestDoctor(t *testing.T) {
 	code, out, _ = execute(t, nil, "doctor", "-c", file)
 	if code != 1 || !strings.Contains(out, "\nerror    gone     schema ") || !strings.Contains(out, "fix: outboxworker migrate up --schema gone") {
 		t.Errorf("exit %d, table:\n%s", code, out)
+	}
+
+	// Consumers alone need no database, and a Redis that keeps what they have noted.
+	consumers := written(t, "redis: {url: \""+redis.URL()+"\"}\nconsumers:\n"+
+		"  - {name: billing, streams: [events], webhook: {url: \"http://127.0.0.1:1/\"}}\n")
+	code, out, errOut = execute(t, nil, "doctor", "-c", consumers)
+	if code != 1 || !strings.Contains(out, "appendonly is no") || !strings.Contains(out, "consumer billing  ") || strings.Contains(out, "database") {
+		t.Errorf("consumers: exit %d, %s%s", code, out, errOut)
 	}
 
 	healthy := written(t, "database: {url: \""+url+"\"}\noutboxes: [{schema: outbox, sink: {discard: {}}}]\n")

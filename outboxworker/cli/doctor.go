@@ -4,16 +4,14 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+	"go.uber.org/zap"
 
 	"github.com/weirproxy/weir/outboxworker/cli/doctor"
 	"github.com/weirproxy/weir/outboxworker/config"
-	"github.com/weirproxy/weir/outboxworker/sink"
 )
 
 func newDoctor(process Process) *cobra.Command {
@@ -22,17 +20,18 @@ func newDoctor(process Process) *cobra.Command {
 		Use:   "doctor",
 		Short: "Look for what makes an outbox slow, unsafe or silent",
 		Long: "doctor looks at the server and its settings, at the tables, at the rights of the worker's role, at what is between " +
-			"the worker and the server, and whether receivers answer. Nothing is changed. Exit 1 if any finding is an error.",
+			"the worker and the server, at the Redis of timers and consumers, and whether receivers answer. Nothing is changed. " +
+			"Exit 1 if any finding is an error.",
 		Args: noArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			if err := oneOf("output", output, "table", "json"); err != nil {
+			if err := checkOutput(output); err != nil {
 				return err
 			}
 			return examine(command.Context(), process, file, output)
 		},
 	}
 	configFlag(command, &file)
-	command.Flags().StringVar(&output, "output", "table", "`form` of the output: table or json")
+	outputFlag(command, &output)
 	return command
 }
 
@@ -47,12 +46,10 @@ func examine(ctx context.Context, process Process, file, output string) error {
 		return err
 	}
 	findings := doctor.Examine(ctx, target)
-	if output == "json" {
-		encoder := json.NewEncoder(process.Out)
-		encoder.SetIndent("", "  ")
-		err = encoder.Encode(findings)
-	} else {
+	if output == formTable {
 		err = writeFindings(process.Out, findings)
+	} else {
+		err = writeList(process.Out, output, nil, findings)
 	}
 	if err != nil {
 		return fmt.Errorf("writing the findings: %w", err)
@@ -72,13 +69,23 @@ func doctorTarget(c *config.Config) (target doctor.Target, closeAll func(), err 
 			_ = c.Close()
 		}
 	}
-	if target.Connect, err = c.Database.ConnConfig(); err != nil {
-		return target, closeAll, fmt.Errorf("reading database.url: %w", err)
+	if len(c.Outboxes) > 0 { // consumers need no database
+		if target.Connect, err = c.Database.ConnConfig(); err != nil {
+			return target, closeAll, fmt.Errorf("reading database.url: %w", err)
+		}
+		if target.Listen, err = c.Database.ListenConfig(); err != nil {
+			return target, closeAll, fmt.Errorf("reading database.listen_url: %w", err)
+		}
+		target.ListenApart = c.Database.ListenURL != ""
 	}
-	if target.Listen, err = c.Database.ListenConfig(); err != nil {
-		return target, closeAll, fmt.Errorf("reading database.listen_url: %w", err)
+	if c.Redis != nil {
+		client, err := c.Redis.Open()
+		if err != nil {
+			return target, closeAll, err
+		}
+		closers = append(closers, client)
+		target.Redis = &doctor.Redis{Client: client, Keeps: len(c.Consumers) > 0}
 	}
-	target.ListenApart = c.Database.ListenURL != ""
 	for i := range c.Outboxes {
 		o := &c.Outboxes[i]
 		to, err := o.Sink.Open()
@@ -87,24 +94,34 @@ func doctorTarget(c *config.Config) (target doctor.Target, closeAll func(), err 
 		}
 		closers = append(closers, to)
 		examined := doctor.Outbox{Schema: o.Schema, Workers: o.Workers, Sink: o.Sink.Kind()}
-		if examined.Receiver, err = receiver(o, to); err != nil {
-			return target, closeAll, err
+		if asked, ok := to.(doctor.Receiver); ok {
+			examined.Receiver = asked
+		} else if o.Sink.Webhook != nil {
+			if examined.Receiver, err = webhook(o.Sink.Webhook); err != nil {
+				return target, closeAll, err
+			}
+		}
+		if target.Redis != nil {
+			if examined.Timers, err = o.Timers(target.Redis.Client, target.Connect, zap.NewNop()); err != nil {
+				return target, closeAll, err
+			}
 		}
 		target.Outboxes = append(target.Outboxes, examined)
+	}
+	for i := range c.Consumers {
+		one := &c.Consumers[i]
+		receiver, err := webhook(&one.Webhook)
+		if err != nil {
+			return target, closeAll, err
+		}
+		target.Consumers = append(target.Consumers, doctor.Consumer{Name: one.Name, Receiver: receiver})
 	}
 	return target, closeAll, nil
 }
 
-// receiver returns what can be asked about an outbox's receiver, or nil. A webhook's
-// cannot be asked without a message, but whether anybody listens can be seen.
-func receiver(o *config.Outbox, opened sink.Sink) (doctor.Receiver, error) {
-	if asked, ok := opened.(doctor.Receiver); ok {
-		return asked, nil
-	}
-	w := o.Sink.Webhook
-	if w == nil {
-		return nil, nil
-	}
+// webhook returns what can be seen of a webhook's receiver: it cannot be asked without a
+// message, but whether anybody listens can be tried.
+func webhook(w *config.Webhook) (doctor.Receiver, error) {
 	certificates, err := w.TLS.Config()
 	if err != nil {
 		return nil, fmt.Errorf("reading the webhook's certificates: %w", err)
@@ -116,7 +133,7 @@ func receiver(o *config.Outbox, opened sink.Sink) (doctor.Receiver, error) {
 
 // writeFindings writes a table. A fix stands under its finding, as it may be long.
 func writeFindings(to io.Writer, findings []doctor.Finding) error {
-	table := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
+	table := newTable(to)
 	for _, f := range findings {
 		outbox := f.Outbox
 		if outbox == "" {

@@ -18,6 +18,9 @@ func (w *worker) reload(ctx context.Context, file string) {
 	w.logger.Info("reloading the configuration")
 	next, err := config.Load(file, w.process.Environ)
 	if err == nil {
+		err = w.services.check(next)
+	}
+	if err == nil {
 		// The address is the one thing that can only be tried.
 		err = w.server.Listen(next.HTTP.Address)
 	}
@@ -30,16 +33,16 @@ func (w *worker) reload(ctx context.Context, file string) {
 		w.logger.Warn("log.format changed; it takes effect when the worker is restarted")
 	}
 	w.level.SetLevel(next.Log.ZapLevel())
-	// Until all are exchanged, old relays may need the longer of both times.
-	w.stopsWithin(func(before time.Duration) time.Duration { return max(before, stopTimeout(next)) })
-	if err := w.supervisor.Apply(ctx, w.outboxes(next)); err != nil {
+	// Until all are exchanged, old ones may need the longer of both times.
+	w.stopsWithin(func(before time.Duration) time.Duration { return max(before, w.services.stopTimeout(next)) })
+	if err := w.services.apply(ctx, next); err != nil {
 		w.reloads.failed()
 		w.logger.Warn("the reload was broken off", zap.Error(err))
 		return
 	}
-	w.stopsWithin(func(time.Duration) time.Duration { return stopTimeout(next) })
+	w.stopsWithin(func(time.Duration) time.Duration { return w.services.stopTimeout(next) })
 	w.reloads.succeeded(time.Now())
-	w.logger.Info("reloaded the configuration", zap.Int("outboxes", len(next.Outboxes)))
+	w.logger.Info("reloaded the configuration")
 }
 
 // problems returns the fields of a log line about a configuration that is wrong.

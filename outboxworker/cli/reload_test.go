@@ -20,7 +20,7 @@ func TestReloadChangesTheLevelOfTheLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := newWorker(c, process)
+	w, err := newWorker(c, process, newRelays)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func TestReloadChangesTheLevelOfTheLog(t *testing.T) {
 
 func TestTheConsolesLogIsNotJSON(t *testing.T) {
 	log := new(logbook)
-	w, err := newWorker(&config.Config{Log: config.Log{Level: "info", Format: "console"}}, Process{Out: io.Discard, Err: log})
+	w, err := newWorker(&config.Config{Log: config.Log{Level: "info", Format: "console"}, Outboxes: make([]config.Outbox, 1)}, Process{Out: io.Discard, Err: log}, newRelays)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,15 +13,25 @@ import (
 func newRoot(process Process) *cobra.Command {
 	root := newGroup("outboxworker", "Delivers the messages of transactional outboxes")
 	root.Long = "outboxworker delivers the messages that transactions left in an outbox, a table of PostgreSQL, " +
-		"to a sink: at least once, and per key in order.\n\nExit codes: 0 all went well, 1 an error, 2 a wrong command line."
+		"to a sink: at least once, and per key in order.\n\nExit codes: 0 all went well, 1 an error, 2 a wrong command line, " +
+		"3 what was selected matches nothing, 4 something was done in part: a change skipped some, or ended half-way."
 	root.SilenceErrors = true
 	root.SilenceUsage = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	root.AddCommand(
 		newRun(process),
+		newConsume(process),
 		newCheckConfig(process),
 		newMigrate(process),
 		newDoctor(process),
+		newDead(process),
+		newRetries(process),
+		newKeys(process),
+		newLanes(process),
+		newFind(process),
+		newStats(process),
+		newVerify(process),
+		newAudit(process),
 		newDev(process),
 		newBench(process),
 		newVersion(process),

@@ -29,23 +29,28 @@ func newRun(process Process) *cobra.Command {
 			"that changed are exchanged one after the other, each after its batch; if not, all goes on as before.",
 		Args: noArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			signals := make(chan os.Signal, 4)
-			signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
-			defer signal.Stop(signals)
-			return run(command.Context(), process, file, signals)
+			return runSignalled(command.Context(), process, file, newRelays)
 		},
 	}
 	configFlag(command, &file)
 	return command
 }
 
+// runSignalled is run with the signals of the process.
+func runSignalled(ctx context.Context, process Process, file string, of newServices) error {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	defer signal.Stop(signals)
+	return run(ctx, process, file, signals, of)
+}
+
 // run starts a worker and lives until it is told to end.
-func run(ctx context.Context, process Process, file string, signals <-chan os.Signal) error {
+func run(ctx context.Context, process Process, file string, signals <-chan os.Signal, of newServices) error {
 	c, err := config.Load(file, process.Environ)
 	if err != nil {
 		return err
 	}
-	w, err := newWorker(c, process)
+	w, err := newWorker(c, process, of)
 	if err != nil {
 		return err
 	}
@@ -101,7 +106,7 @@ func (w *worker) attend(ctx context.Context, file string, signals <-chan os.Sign
 // stopMargin is what a stop may take beyond the longest stop_timeout.
 const stopMargin = 3 * time.Second
 
-// stop ends the relays within their time, or at once when another signal to end comes,
+// stop ends the services within their time, or at once when another signal to end comes,
 // and then the server, so that what happens meanwhile can be watched.
 func (w *worker) stop(signals <-chan os.Signal) error {
 	ctx, cancel := context.WithTimeout(context.Background(), w.stopsWithin(nil)+stopMargin)
@@ -124,7 +129,7 @@ func (w *worker) stop(signals <-chan os.Signal) error {
 			}
 		}
 	}()
-	err := w.supervisor.Stop(ctx)
+	err := w.services.stop(ctx)
 	if serverErr := w.shutDown(ctx); err == nil {
 		err = serverErr
 	}

@@ -108,6 +108,16 @@ func TestReadinessFollowsTheRelays(t *testing.T) {
 	}
 }
 
+func TestReadinessOfConsumers(t *testing.T) {
+	s := start(t, NewRegistry(), func() Readiness {
+		return Readiness{Ready: true, Consumers: map[string]Consumer{"billing": {Connected: true, PausedSeconds: 2}}}
+	})
+	status, body := get(t, s.Address().String(), "/readyz")
+	if want := `{"ready":true,"consumers":{"billing":{"connected":true,"paused_seconds":2}}}`; status != http.StatusOK || strings.TrimSpace(body) != want {
+		t.Errorf("/readyz answers %d %s, want 200 %s", status, body, want)
+	}
+}
+
 func TestListenElsewhere(t *testing.T) {
 	s := start(t, NewRegistry(), func() Readiness { return Readiness{} })
 	first := s.Address().String()

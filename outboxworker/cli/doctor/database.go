@@ -94,14 +94,8 @@ func (d *doctor) durability(s server) {
 
 // clock compares the clocks. The server's reading lies between question and answer.
 func (d *doctor) clock(s server, asked, answered time.Time) {
-	var off time.Duration
-	switch {
-	case s.Clock.Before(asked):
-		off = asked.Sub(s.Clock)
-	case s.Clock.After(answered):
-		off = s.Clock.Sub(answered)
-	}
-	if off > skewed {
+	d.serverClock, d.serverAsked, d.serverAnswered = s.Clock, asked, answered
+	if off := apart(s.Clock, asked, answered); off > skewed {
 		d.note("", "clock", Warning, "synchronise both machines with NTP",
 			"the clocks of this machine and of the server differ by %s: delays in metrics and logs are wrong by that", off.Round(time.Millisecond))
 		return
@@ -109,12 +103,21 @@ func (d *doctor) clock(s server, asked, answered time.Time) {
 	d.note("", "clock", OK, "", "the clocks differ by less than %s", skewed)
 }
 
+// apart is how far a clock is from this machine's at least, when it was read between two
+// times of this machine.
+func apart(clock, asked, answered time.Time) time.Duration {
+	return max(0, asked.Sub(clock), clock.Sub(answered))
+}
+
 // capacity tells whether the relays find connections.
 func (d *doctor) capacity(s server) {
 	needed := 0
 	for _, outbox := range d.target.Outboxes {
-		// One more each for the metrics and for notifications.
+		// One more each for the metrics, for notifications and for timers.
 		needed += outbox.Workers + 2
+		if outbox.Timers != nil {
+			needed++
+		}
 	}
 	switch {
 	case s.RoleLimit >= 0 && s.RoleLimit < needed:

@@ -1,8 +1,8 @@
 // Package doctor looks for what makes an outbox slow, unsafe or silent: in the server's
 // settings, in the table as it really is, in what the worker's role may do, on the way
-// to the database and at the receiver.
+// to the database, in Redis and at the receiver.
 //
-// It depends on pgx to ask the database.
+// It depends on pgx to ask the database and on go-redis to ask Redis.
 package doctor
 
 import (
@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/weirproxy/weir/outboxworker/retryqueue"
 )
 
 // Level is how bad a finding is.
@@ -42,13 +44,25 @@ type Finding struct {
 
 // Target is what is looked at.
 type Target struct {
-	// Connect is how the worker connects.
+	// Connect is how the worker connects; nil if there are consumers alone, which need
+	// no database.
 	Connect *pgx.ConnConfig
 	// Listen is how it connects for notifications; nil if it only polls.
 	Listen *pgx.ConnConfig
 	// ListenApart tells that Listen is not Connect.
 	ListenApart bool
-	Outboxes    []Outbox
+	// Redis is where timers are; nil if the configuration has none.
+	Redis    *Redis
+	Outboxes []Outbox
+	// Consumers are those that post what is in streams, and whether their receivers
+	// answer.
+	Consumers []Consumer
+}
+
+// Consumer is a consumer whose receiver is looked at.
+type Consumer struct {
+	Name     string
+	Receiver Receiver
 }
 
 // Outbox is an outbox that is looked at.
@@ -60,6 +74,8 @@ type Outbox struct {
 	Sink string
 	// Receiver is the sink, if its receiver can be asked. nil: it cannot.
 	Receiver Receiver
+	// Timers are those of its retries. nil: they are found by polling.
+	Timers *retryqueue.Queue
 }
 
 // Receiver is a sink whose receiver can be asked how it is.
@@ -80,13 +96,17 @@ type doctor struct {
 	target   Target
 	conn     *pgx.Conn
 	findings []Finding
+
+	// what PostgreSQL's clock showed, and when this machine asked and was answered;
+	// zero if it was not asked
+	serverClock, serverAsked, serverAnswered time.Time
 }
 
 // Examine looks at everything and returns what it found, in the order of the checks.
-// Without a database it looks at the receivers alone.
+// Without a database it looks at Redis and the receivers alone.
 func Examine(ctx context.Context, target Target) []Finding {
 	d := &doctor{target: target}
-	if d.connect(ctx) {
+	if target.Connect != nil && d.connect(ctx) {
 		defer func() {
 			closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 			defer cancel()
@@ -97,8 +117,17 @@ func Examine(ctx context.Context, target Target) []Finding {
 			d.outbox(ctx, outbox)
 		}
 	}
+	if target.Redis != nil {
+		d.redis(ctx)
+		for _, outbox := range target.Outboxes {
+			d.timers(ctx, outbox)
+		}
+	}
 	for _, outbox := range target.Outboxes {
 		d.receiver(ctx, outbox)
+	}
+	for _, consumer := range target.Consumers {
+		d.ask(ctx, "", "consumer "+consumer.Name, "webhook", consumer.Receiver)
 	}
 	return d.findings
 }
@@ -135,13 +164,19 @@ func (d *doctor) connect(ctx context.Context) bool {
 
 // query runs a statement and collects its rows into structs by the columns' names.
 func query[T any](ctx context.Context, d *doctor, name string, args ...any) ([]T, error) {
-	statement, err := files.ReadFile("sql/" + name + ".sql")
+	return queryOf[T](ctx, d, name, "", args...)
+}
+
+// queryOf is query with a statement in which {schema} stands for a schema.
+func queryOf[T any](ctx context.Context, d *doctor, name, schema string, args ...any) ([]T, error) {
+	text, err := files.ReadFile("sql/" + name + ".sql")
 	if err != nil {
 		return nil, fmt.Errorf("reading statement %s: %w", name, err)
 	}
+	statement := strings.ReplaceAll(string(text), "{schema}", pgx.Identifier{schema}.Sanitize())
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	rows, err := d.conn.Query(ctx, string(statement), args...)
+	rows, err := d.conn.Query(ctx, statement, args...)
 	if err != nil {
 		return nil, fmt.Errorf("asking for %s: %w", name, err)
 	}
@@ -159,15 +194,20 @@ func (d *doctor) failed(outbox, check string, err error) {
 
 // receiver asks an outbox's receiver how it is.
 func (d *doctor) receiver(ctx context.Context, outbox Outbox) {
-	if outbox.Receiver == nil {
-		d.note(outbox.Schema, "sink", OK, "", "%s has no receiver that can be asked", outbox.Sink)
+	d.ask(ctx, outbox.Schema, "sink", outbox.Sink, outbox.Receiver)
+}
+
+// ask asks a receiver how it is.
+func (d *doctor) ask(ctx context.Context, outbox, check, kind string, receiver Receiver) {
+	if receiver == nil {
+		d.note(outbox, check, OK, "", "%s has no receiver that can be asked", kind)
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	warnings, err := outbox.Receiver.Check(ctx)
+	warnings, err := receiver.Check(ctx)
 	if err != nil {
-		d.note(outbox.Schema, "sink", Error, "check the sink's address and secrets, and that the receiver runs", "%s: %v", outbox.Sink, err)
+		d.note(outbox, check, Error, "check its address and secrets, and that the receiver runs", "%s: %v", kind, err)
 		return
 	}
 	for _, warning := range warnings {
@@ -175,9 +215,9 @@ func (d *doctor) receiver(ctx context.Context, outbox Outbox) {
 		if !told {
 			fix = "ask whoever runs the receiver"
 		}
-		d.note(outbox.Schema, "sink", Warning, fix, "%s: %s", outbox.Sink, text)
+		d.note(outbox, check, Warning, fix, "%s: %s", kind, text)
 	}
 	if len(warnings) == 0 {
-		d.note(outbox.Schema, "sink", OK, "", "%s answers", outbox.Sink)
+		d.note(outbox, check, OK, "", "%s answers", kind)
 	}
 }

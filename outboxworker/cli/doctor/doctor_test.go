@@ -100,7 +100,7 @@ func TestAHealthyOutboxHasNoFindings(t *testing.T) {
 	}
 	for _, check := range []string{
 		"connection", "version", "durability", "clock", "connections", "pooler", "notifications", "transactions",
-		"schema", "table", "indexes", "rights", "sink",
+		"schema", "table", "indexes", "rights", "lanes", "retries", "sink",
 	} {
 		if len(findings(all, check)) != 1 {
 			t.Errorf("%s: %q", check, findings(all, check))
@@ -132,6 +132,17 @@ func TestNoSchema(t *testing.T) {
 	}
 }
 
+// What is to be done about a paused lane can be said to outboxworker as it stands.
+func TestAPausedLaneIsResumedByTheFix(t *testing.T) {
+	p := newPatient(t, testserver.Database(t))
+	p.exec(t, "INSERT INTO outbox.paused_lane (lane) VALUES (3)")
+	for _, f := range Examine(t.Context(), p.target(t)) {
+		if f.Check == "lanes" && !strings.HasSuffix(f.Fix, "outboxworker lanes resume --outbox outbox --yes 3") {
+			t.Errorf("the fix is %q", f.Fix)
+		}
+	}
+}
+
 // change is something that makes the relay lose, misorder or delay messages.
 type change struct {
 	statements []string
@@ -151,6 +162,18 @@ var changes = map[string][]change{
 			[]string{"UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'outbox.message_lane'::regclass"},
 			"indexes", Error, "message_lane is invalid",
 		},
+	},
+	"objects": {
+		{[]string{"DROP TABLE outbox.audit"}, "schema", Error, "the table audit is missing"},
+		{[]string{"DROP FUNCTION outbox.rotate_delivered"}, "schema", Error, "the function rotate_delivered is missing"},
+		{[]string{"ALTER TABLE outbox.dead DROP COLUMN replays"}, "schema", Error, "the column dead.replays is missing"},
+	},
+	"what waits": {
+		{[]string{"INSERT INTO outbox.paused_lane (lane, reason) VALUES (3, 'ticket 7')"}, "lanes", Warning, "lane 3 has been paused since "},
+		{[]string{"INSERT INTO outbox.deferred (id, lane, state, due_at, message_id, topic, type, payload, created_at) " +
+			"SELECT i, i, 'retry', now() - i * interval '1 minute', gen_random_uuid(), 't', '', '', now() FROM generate_series(2, 3) i"},
+			"retries", Warning, "has been due for 2m0s"}, // on lane 2: lane 3 is paused
+		{[]string{"DROP INDEX outbox.delivered_biz"}, "indexes", Warning, "delivered_biz is missing"},
 	},
 	"order of columns": {{[]string{
 		"ALTER TABLE outbox.message DROP COLUMN txid CASCADE",
@@ -212,6 +235,7 @@ func TestRights(t *testing.T) {
 	for _, right := range []string{
 		"DELETE ON outbox.message", "UPDATE ON outbox.deferred", "INSERT ON outbox.dead", "SELECT ON outbox.migration",
 		"UPDATE ON SEQUENCE outbox.wake", "SELECT ON SEQUENCE outbox.message_id_seq", "INSERT (created_at) ON outbox.message",
+		"SELECT ON outbox.paused_lane", "INSERT ON outbox.delivered", "EXECUTE ON FUNCTION outbox.rotate_delivered(interval)",
 	} {
 		p.exec(t, "REVOKE "+right+" FROM outbox_worker")
 		all := Examine(t.Context(), as("doctor_worker"))

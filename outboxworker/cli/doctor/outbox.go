@@ -19,9 +19,13 @@ func (d *doctor) outbox(ctx context.Context, o Outbox) {
 	if !d.schema(ctx, o) {
 		return
 	}
+	if !d.objects(ctx, o) {
+		return
+	}
 	d.columns(ctx, o)
 	d.indexes(ctx, o)
 	d.rights(ctx, o)
+	d.waiting(ctx, o)
 }
 
 // schema compares the version of the schema with the one this worker knows.
@@ -52,6 +56,20 @@ func schemaFix(schema string, err error) string {
 	default:
 		return "outboxworker migrate up --schema " + schema + ", as a role that may create the schema or owns it"
 	}
+}
+
+// objects tells whether everything is there that the other checks and the relay use.
+func (d *doctor) objects(ctx context.Context, o Outbox) bool {
+	lacking, err := query[missing](ctx, d, "objects", pgx.Identifier{o.Schema}.Sanitize())
+	if err != nil {
+		d.failed(o.Schema, "schema", err)
+		return false
+	}
+	for _, object := range lacking {
+		d.note(o.Schema, "schema", Error, "somebody removed it: restore it as outboxworker migrate sql --schema "+o.Schema+" shows",
+			"%s is missing", object.Text)
+	}
+	return len(lacking) == 0
 }
 
 // columns is a row of columns.sql.
@@ -115,7 +133,10 @@ type index struct {
 }
 
 // needed are the indexes of the relay's statements.
-var needed = []string{"message_lane", "message_txid", "deferred_pkey", "deferred_due", "deferred_key", "dead_pkey", "dead_holds"}
+var needed = []string{"message_lane", "message_txid", "deferred_pkey", "deferred_due", "deferred_key", "deferred_head", "dead_pkey", "dead_holds"}
+
+// searched are those by which an operator looks for messages that were delivered.
+var searched = []string{"delivered_id", "delivered_message", "delivered_biz", "delivered_key"}
 
 func (d *doctor) indexes(ctx context.Context, o Outbox) {
 	found, err := query[index](ctx, d, "indexes", o.Schema)
@@ -128,6 +149,13 @@ func (d *doctor) indexes(ctx context.Context, o Outbox) {
 		usable[i.Name] = i.Usable
 	}
 	sound := true
+	for _, name := range searched {
+		if !usable[name] {
+			sound = false
+			d.note(o.Schema, "indexes", Warning, "make it again as outboxworker migrate sql shows",
+				"the index %s is missing or invalid: outboxworker find reads the whole table of delivered messages", name)
+		}
+	}
 	for _, name := range needed {
 		works, there := usable[name]
 		switch {
@@ -142,11 +170,11 @@ func (d *doctor) indexes(ctx context.Context, o Outbox) {
 		}
 	}
 	if sound {
-		d.note(o.Schema, "indexes", OK, "", "all %d are there and valid", len(needed))
+		d.note(o.Schema, "indexes", OK, "", "all %d are there and valid", len(needed)+len(searched))
 	}
 }
 
-// missing is a row of rights.sql.
+// missing is a row of objects.sql or rights.sql.
 type missing struct{ Text string }
 
 func (d *doctor) rights(ctx context.Context, o Outbox) {

@@ -1,6 +1,6 @@
-// Package supervisor runs the relays of a worker's outboxes, and exchanges them when
-// the configuration changes: one after the other, each after its batch, and only
-// those that changed.
+// Package supervisor keeps the relays of a worker's outboxes running, or its consumers,
+// and exchanges them when the configuration changes: one after the other, each after its
+// batch, and only those that changed.
 package supervisor
 
 import (
@@ -10,69 +10,72 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 
 	"go.uber.org/zap"
-
-	"github.com/weirproxy/weir/outboxworker/relay"
 )
 
-// Relay is what runs for an outbox: a *relay.Relay.
-type Relay interface {
-	// Run delivers until ctx is done, then returns nil, within the time that it has
-	// to stop. Another error means that it cannot go on.
+// Runner is what runs for a service: a *relay.Relay or a *consumer.Consumer. S is what
+// it tells about itself.
+type Runner[S any] interface {
+	// Run works until ctx is done, then returns nil, within the time that it has to
+	// stop. Another error means that it cannot go on.
 	Run(ctx context.Context) error
 	// Status may be called before, during and after Run.
-	Status() relay.Status
+	Status() S
 }
 
-// Outbox is an outbox that is to be served.
-type Outbox struct {
-	// Name identifies the outbox.
+// Service is what is to be served: an outbox, or the streams of a group.
+type Service[S any] struct {
+	// Name identifies the service.
 	Name string
-	// Settings are compared, with reflect.DeepEqual, to tell whether an outbox's
-	// relay must be exchanged.
+	// Settings are compared, with reflect.DeepEqual, to tell whether a service's
+	// runner must be exchanged.
 	Settings any
-	// New makes a relay. It is called again after each end of the relay.
-	New func() (Relay, error)
+	// New makes a runner. It is called again after each end of the runner.
+	New func() (Runner[S], error)
 }
 
-// Status is what the relay of an outbox does.
-type Status struct {
-	relay.Status
-	// Err is why the relay does not run; nil while it does.
+// Status is what the runner of a service does.
+type Status[S any] struct {
+	// Runner is what the runner says; the zero value while there is none.
+	Runner S
+	// Err is why the runner does not run; nil while it does.
 	Err error
 }
 
-// Supervisor keeps one relay running for each outbox.
-type Supervisor struct {
+// Supervisor keeps one runner running for each service.
+type Supervisor[S any] struct {
+	kind   string
 	logger *zap.Logger
 
-	// applying is held while outboxes are exchanged, mu for each look at them.
+	// applying is held while services are exchanged, mu for each look at them.
 	applying sync.Mutex
 	mu       sync.Mutex
-	members  map[string]*member
+	members  map[string]*member[S]
 	stopped  bool
 }
 
 // ErrStopped is the error of Apply after Stop.
 var ErrStopped = errors.New("the supervisor has stopped")
 
-// New returns a supervisor of no outbox.
-func New(logger *zap.Logger) *Supervisor {
-	return &Supervisor{logger: logger, members: make(map[string]*member)}
+// New returns a supervisor of no service. kind is what logs and errors call one, as
+// outbox or consumer.
+func New[S any](kind string, logger *zap.Logger) *Supervisor[S] {
+	return &Supervisor[S]{kind: kind, logger: logger, members: make(map[string]*member[S])}
 }
 
-// Apply serves these outboxes and no others. The relays of outboxes that are gone are
+// Apply serves these services and no others. The runners of services that are gone are
 // stopped, those of changed ones exchanged one by one, those of new ones started; the
-// others notice nothing. A relay that is stopped first ends its batch. If ctx is done
+// others notice nothing. A runner that is stopped first ends its batch. If ctx is done
 // before that, Apply returns its error, and the next one goes on where it ended.
-func (s *Supervisor) Apply(ctx context.Context, outboxes []Outbox) error {
+func (s *Supervisor[S]) Apply(ctx context.Context, services []Service[S]) error {
 	s.applying.Lock()
 	defer s.applying.Unlock()
 	wanted := make(map[string]bool)
-	for _, outbox := range outboxes {
-		wanted[outbox.Name] = true
+	for _, service := range services {
+		wanted[service.Name] = true
 	}
 	for _, name := range s.names() {
 		if !wanted[name] {
@@ -81,36 +84,36 @@ func (s *Supervisor) Apply(ctx context.Context, outboxes []Outbox) error {
 			}
 		}
 	}
-	for _, outbox := range outboxes {
-		if err := s.serve(ctx, outbox); err != nil {
+	for _, service := range services {
+		if err := s.serve(ctx, service); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// serve starts or exchanges the relay of an outbox.
-func (s *Supervisor) serve(ctx context.Context, outbox Outbox) error {
-	old := s.member(outbox.Name)
-	if old != nil && reflect.DeepEqual(old.outbox.Settings, outbox.Settings) && !old.ending() {
+// serve starts or exchanges the runner of a service.
+func (s *Supervisor[S]) serve(ctx context.Context, service Service[S]) error {
+	old := s.member(service.Name)
+	if old != nil && reflect.DeepEqual(old.service.Settings, service.Settings) && !old.ending() {
 		return nil
 	}
-	if err := s.remove(ctx, outbox.Name); err != nil {
+	if err := s.remove(ctx, service.Name); err != nil {
 		return err
 	}
-	m := newMember(outbox, s.logger.With(zap.String("outbox", outbox.Name)))
+	m := newMember(service, s.logger.With(zap.String(s.kind, service.Name)))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopped {
-		return fmt.Errorf("serving outbox %s: %w", outbox.Name, ErrStopped)
+		return fmt.Errorf("serving %s %s: %w", s.kind, service.Name, ErrStopped)
 	}
-	s.members[outbox.Name] = m
+	s.members[service.Name] = m
 	go m.run()
 	return nil
 }
 
-// remove stops the relay of an outbox, if there is one, and waits for its end.
-func (s *Supervisor) remove(ctx context.Context, name string) error {
+// remove stops the runner of a service, if there is one, and waits for its end.
+func (s *Supervisor[S]) remove(ctx context.Context, name string) error {
 	m := s.member(name)
 	if m == nil {
 		return nil
@@ -119,7 +122,7 @@ func (s *Supervisor) remove(ctx context.Context, name string) error {
 	select {
 	case <-m.done:
 	case <-ctx.Done():
-		return fmt.Errorf("stopping outbox %s: %w", name, ctx.Err())
+		return fmt.Errorf("stopping %s %s: %w", s.kind, name, ctx.Err())
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -129,9 +132,9 @@ func (s *Supervisor) remove(ctx context.Context, name string) error {
 	return nil
 }
 
-// Stop stops all relays at once, and waits for their ends until ctx is done. The
-// error names the outboxes whose relays had not ended by then.
-func (s *Supervisor) Stop(ctx context.Context) error {
+// Stop stops all runners at once, and waits for their ends until ctx is done. The
+// error names the services whose runners had not ended by then.
+func (s *Supervisor[S]) Stop(ctx context.Context) error {
 	s.mu.Lock()
 	s.stopped = true
 	members := maps.Clone(s.members)
@@ -153,29 +156,29 @@ func (s *Supervisor) Stop(ctx context.Context) error {
 		}
 	}
 	if len(late) > 0 {
-		return fmt.Errorf("stopping outboxes %q: %w", late, ctx.Err())
+		return fmt.Errorf("stopping %s %s: %w", s.kind, strings.Join(late, ", "), ctx.Err())
 	}
 	return nil
 }
 
-// Status returns what each outbox's relay does, by the outbox's name.
-func (s *Supervisor) Status() map[string]Status {
+// Status returns what each service's runner does, by the service's name.
+func (s *Supervisor[S]) Status() map[string]Status[S] {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := make(map[string]Status, len(s.members))
+	all := make(map[string]Status[S], len(s.members))
 	for name, m := range s.members {
 		all[name] = m.status()
 	}
 	return all
 }
 
-func (s *Supervisor) member(name string) *member {
+func (s *Supervisor[S]) member(name string) *member[S] {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.members[name]
 }
 
-func (s *Supervisor) names() []string {
+func (s *Supervisor[S]) names() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Sorted(maps.Keys(s.members))

@@ -13,8 +13,6 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-
-	"github.com/weirproxy/weir/outboxworker/relay"
 )
 
 // journal notes what happens to relays, in order.
@@ -57,16 +55,17 @@ func (r *scripted) Run(ctx context.Context) error {
 	return nil
 }
 
-func (r *scripted) Status() relay.Status { return relay.Status{Connected: 1} }
+// Status is 1, for a runner that is there.
+func (r *scripted) Status() int { return 1 }
 
 // outbox is an outbox whose settings are the version.
-func (j *journal) outbox(name string, version int) Outbox {
-	return Outbox{Name: name, Settings: version, New: func() (Relay, error) {
+func (j *journal) outbox(name string, version int) Service[int] {
+	return Service[int]{Name: name, Settings: version, New: func() (Runner[int], error) {
 		return &scripted{journal: j, name: fmt.Sprintf("%s%d", name, version), stops: time.Second}, nil
 	}}
 }
 
-func apply(t *testing.T, s *Supervisor, outboxes ...Outbox) {
+func apply(t *testing.T, s *Supervisor[int], outboxes ...Service[int]) {
 	t.Helper()
 	if err := s.Apply(t.Context(), outboxes); err != nil {
 		t.Fatal(err)
@@ -81,7 +80,7 @@ func expect(t *testing.T, j *journal, want ...string) {
 	}
 }
 
-func stop(t *testing.T, s *Supervisor) {
+func stop(t *testing.T, s *Supervisor[int]) {
 	t.Helper()
 	if err := s.Stop(context.Background()); err != nil {
 		t.Error(err)
@@ -90,7 +89,7 @@ func stop(t *testing.T, s *Supervisor) {
 
 func TestOnlyWhatChangedIsExchangedOneByOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		j, s := new(journal), New(zap.NewNop())
+		j, s := new(journal), New[int]("outbox", zap.NewNop())
 		apply(t, s, j.outbox("a", 1), j.outbox("b", 1), j.outbox("c", 1))
 		started := j.take()
 		slices.Sort(started)
@@ -117,7 +116,7 @@ func TestOnlyWhatChangedIsExchangedOneByOne(t *testing.T) {
 // Two relays of one outbox do not run at once: they would halve each other's lanes.
 func TestTheNewRelayStartsAfterTheOldOnesEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		j, s := new(journal), New(zap.NewNop())
+		j, s := new(journal), New[int]("outbox", zap.NewNop())
 		apply(t, s, j.outbox("a", 1))
 		apply(t, s, j.outbox("a", 2))
 		expect(t, j, "start a1", "end a1", "start a2")
@@ -128,15 +127,15 @@ func TestTheNewRelayStartsAfterTheOldOnesEnd(t *testing.T) {
 
 func TestARelayThatEndsIsStartedAgainWithLongerWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		j, s := new(journal), New(zap.NewNop())
+		j, s := new(journal), New[int]("outbox", zap.NewNop())
 		broken := errors.New("the schema has version 0")
-		outbox := Outbox{Name: "a", Settings: 1, New: func() (Relay, error) {
+		outbox := Service[int]{Name: "a", Settings: 1, New: func() (Runner[int], error) {
 			return &scripted{journal: j, name: "a1", ends: broken}, nil
 		}}
 		other := j.outbox("b", 1)
 		apply(t, s, outbox, other)
-		if status := s.Status(); !errors.Is(status["a"].Err, broken) || status["a"].Connected != 0 ||
-			status["b"].Err != nil || status["b"].Connected != 1 {
+		if status := s.Status(); !errors.Is(status["a"].Err, broken) || status["a"].Runner != 0 ||
+			status["b"].Err != nil || status["b"].Runner != 1 {
 			t.Errorf("status is %+v", status)
 		}
 		j.take()
@@ -152,7 +151,7 @@ func TestARelayThatEndsIsStartedAgainWithLongerWaits(t *testing.T) {
 		if took := time.Since(began); took > 0 {
 			t.Errorf("the exchange of a relay that does not run took %s", took)
 		}
-		if status := s.Status()["a"]; status.Err != nil || status.Connected != 1 {
+		if status := s.Status()["a"]; status.Err != nil || status.Runner != 1 {
 			t.Errorf("status is %+v", status)
 		}
 		stop(t, s)
@@ -161,8 +160,8 @@ func TestARelayThatEndsIsStartedAgainWithLongerWaits(t *testing.T) {
 
 func TestAnEndWithoutReasonIsAnError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := New(zap.NewNop())
-		apply(t, s, Outbox{Name: "a", New: func() (Relay, error) { return ended{}, nil }})
+		s := New[int]("outbox", zap.NewNop())
+		apply(t, s, Service[int]{Name: "a", New: func() (Runner[int], error) { return ended{}, nil }})
 		if err := s.Status()["a"].Err; err == nil || !strings.Contains(err.Error(), "without a reason") {
 			t.Errorf("the error is %v", err)
 		}
@@ -173,23 +172,23 @@ func TestAnEndWithoutReasonIsAnError(t *testing.T) {
 type ended struct{}
 
 func (ended) Run(context.Context) error { return nil }
-func (ended) Status() relay.Status      { return relay.Status{} }
+func (ended) Status() int               { return 1 }
 
 func TestARelayThatCannotBeMadeIsTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		j, s := new(journal), New(zap.NewNop())
+		j, s := new(journal), New[int]("outbox", zap.NewNop())
 		var refused atomic.Bool
 		refused.Store(true)
 		outbox := j.outbox("a", 1)
 		make1 := outbox.New
-		outbox.New = func() (Relay, error) {
+		outbox.New = func() (Runner[int], error) {
 			if refused.Load() {
 				return nil, errors.New("no")
 			}
 			return make1()
 		}
 		apply(t, s, outbox)
-		if err := s.Status()["a"].Err; err == nil || err.Error() != "making the relay: no" {
+		if err := s.Status()["a"].Err; err == nil || err.Error() != "making it: no" {
 			t.Errorf("the error is %v", err)
 		}
 		refused.Store(false)
@@ -202,8 +201,8 @@ func TestARelayThatCannotBeMadeIsTriedAgain(t *testing.T) {
 
 func TestStopStopsAllAtOnceWithinItsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		j, s := new(journal), New(zap.NewNop())
-		slow := Outbox{Name: "slow", New: func() (Relay, error) {
+		j, s := new(journal), New[int]("outbox", zap.NewNop())
+		slow := Service[int]{Name: "slow", New: func() (Runner[int], error) {
 			return &scripted{journal: j, name: "slow", stops: time.Minute}, nil
 		}}
 		apply(t, s, j.outbox("a", 1), j.outbox("b", 1), slow)
@@ -211,13 +210,13 @@ func TestStopStopsAllAtOnceWithinItsTime(t *testing.T) {
 		defer cancel()
 		began := time.Now()
 		err := s.Stop(ctx)
-		if err == nil || !errors.Is(err, context.DeadlineExceeded) || err.Error() != `stopping outboxes ["slow"]: context deadline exceeded` {
+		if err == nil || !errors.Is(err, context.DeadlineExceeded) || err.Error() != "stopping outbox slow: context deadline exceeded" {
 			t.Errorf("the error is %v", err)
 		}
 		if took := time.Since(began); took != 5*time.Second {
 			t.Errorf("Stop took %s", took)
 		}
-		if err := s.Apply(t.Context(), []Outbox{j.outbox("c", 1)}); !errors.Is(err, ErrStopped) {
+		if err := s.Apply(t.Context(), []Service[int]{j.outbox("c", 1)}); !errors.Is(err, ErrStopped) {
 			t.Errorf("Apply after Stop returns %v", err)
 		}
 		time.Sleep(time.Minute)
@@ -228,11 +227,11 @@ func TestStopStopsAllAtOnceWithinItsTime(t *testing.T) {
 // next one takes it over.
 func TestAnExchangeThatWasBrokenOffIsTakenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		j, s := new(journal), New(zap.NewNop())
+		j, s := new(journal), New[int]("outbox", zap.NewNop())
 		apply(t, s, j.outbox("a", 1))
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
-		if err := s.Apply(ctx, []Outbox{j.outbox("a", 2)}); !errors.Is(err, context.DeadlineExceeded) {
+		if err := s.Apply(ctx, []Service[int]{j.outbox("a", 2)}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatalf("Apply returns %v", err)
 		}
 		// Back to the first settings: the old relay is ending and cannot be kept.

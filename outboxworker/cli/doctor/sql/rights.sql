@@ -13,6 +13,12 @@ FROM (
     SELECT p || ' ON ' || $1 || '.' || t, has_table_privilege($1 || '.' || t, p)
     FROM unnest(ARRAY['deferred', 'dead']) AS t, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS p
     UNION ALL
+    SELECT p || ' ON ' || $1 || '.' || t, has_table_privilege($1 || '.' || t, p)
+    FROM (VALUES ('paused_lane', 'SELECT'), ('delivered', 'INSERT')) AS v (t, p)
+    UNION ALL
+    SELECT 'EXECUTE ON FUNCTION ' || $1 || '.rotate_delivered(interval)',
+           has_function_privilege($1 || '.rotate_delivered(interval)', 'EXECUTE')
+    UNION ALL
     SELECT p || ' ON SEQUENCE ' || $1 || '.' || s, has_sequence_privilege($1 || '.' || s, p)
     FROM (VALUES ('message_id_seq', 'SELECT'), ('wake', 'SELECT'), ('wake', 'UPDATE')) AS v (s, p)
 ) AS needed

@@ -1,0 +1,209 @@
+package cli
+
+// audit.go has the command audit.
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"github.com/weirproxy/weir/outboxworker/consumer"
+	"github.com/weirproxy/weir/outboxworker/operator"
+)
+
+// audited is a step of what an operator did, with an outbox or with a consumer's dead
+// letters.
+type audited struct {
+	// ID tells entries apart, and Stream those of a consumer's streams.
+	ID       string          `json:"id"`
+	Stream   string          `json:"stream,omitempty"`
+	At       time.Time       `json:"at"`
+	Run      string          `json:"run"`
+	Actor    string          `json:"actor"`
+	Login    string          `json:"login,omitempty"`
+	Action   string          `json:"action"`
+	Filter   json.RawMessage `json:"filter"`
+	Reason   string          `json:"reason"`
+	Messages int64           `json:"messages"`
+	// IDs are those of messages or, of a consumer, of dead letters.
+	IDs []string `json:"ids"`
+}
+
+// auditOperation is what audit is told.
+type auditOperation struct {
+	operation
+	consumer     string
+	streams      []string
+	run, who     string
+	action, id   string
+	since, until string
+	filter       operator.AuditFilter
+}
+
+func newAudit(process Process) *cobra.Command {
+	o := &auditOperation{operation: operation{process: process}}
+	command := &cobra.Command{
+		Use:   "audit",
+		Short: "Show what operators did, the last first",
+		Long: "audit shows what operators did to messages and lanes of an outbox or, with --consumer, to the dead letters of a consumer. " +
+			"A command that changed many messages has an entry for each batch, all with its run.",
+		Args: noArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			if err := o.check(); err != nil {
+				return err
+			}
+			if o.consumer != "" {
+				return o.ofConsumer(command.Context())
+			}
+			if len(o.streams) > 0 {
+				return &usageError{errors.New("--stream is given without --consumer")}
+			}
+			return o.with(command, false, func(ctx context.Context, of *operator.Operator, _ operator.Filter) error {
+				return showPages(&o.operation, auditColumns, func(after string, limit int) ([]audited, string, error) {
+					entries, next, err := positionPage(after, limit, func(page operator.Page) ([]operator.AuditEntry, error) {
+						return of.Audit(ctx, o.filter, page)
+					}, func(e *operator.AuditEntry) int64 { return e.ID })
+					return auditedOf(entries), next, err
+				})
+			})
+		},
+	}
+	o.flags(command)
+	o.limitFlag(command, listed, "entries")
+	f := command.Flags()
+	f.StringVar(&o.consumer, "consumer", "", "`name` of a consumer, whose dead letters are meant")
+	f.StringArrayVar(&o.streams, "stream", nil, "`name` of a stream of the consumer; may be repeated; without it those of the configuration")
+	f.StringVar(&o.run, "run", "", "select by the `run` of a command")
+	f.StringVar(&o.who, "actor", "", "select by the `name` of who did it")
+	f.StringVar(&o.action, "action", "", "select by `what` was done: replay, discard, run-now, release, skip-head, pause or resume")
+	f.StringVar(&o.id, "id", "", "select by the `id` of a message, or of a dead letter of the consumer")
+	f.StringVar(&o.since, "since", "", "select what was done at this `time` or later: RFC 3339, or so long ago, as 90s, 2h or 7d")
+	f.StringVar(&o.until, "until", "", "select what was done before this `time`")
+	return command
+}
+
+// check reads the flags.
+func (o *auditOperation) check() (err error) {
+	if err := o.operation.check(); err != nil {
+		return err
+	}
+	if o.consumer != "" && o.outbox != "" {
+		return &usageError{errors.New("--outbox and --consumer are given; an audit is of one or the other")}
+	}
+	if o.action != "" {
+		if err := oneOf("action", o.action, "replay", "discard", "run-now", "release", "skip-head", "pause", "resume"); err != nil {
+			return err
+		}
+	}
+	now := time.Now()
+	o.filter = operator.AuditFilter{Actor: o.who, Action: o.action}
+	if o.filter.Since, err = pastTime("since", o.since, now); err != nil {
+		return err
+	}
+	if o.filter.Until, err = pastTime("until", o.until, now); err != nil {
+		return err
+	}
+	if o.run != "" {
+		if o.filter.Run, err = uuid.Parse(o.run); err != nil {
+			return &usageError{fmt.Errorf("--run: %q is no id of a run", o.run)}
+		}
+	}
+	if o.id != "" && o.consumer == "" {
+		if o.filter.MessageID, err = uuid.Parse(o.id); err != nil {
+			return &usageError{fmt.Errorf("--id: %q is no id of a message; the audit does not know positions", o.id)}
+		}
+	}
+	return nil
+}
+
+var auditColumns = []column[audited]{
+	{"AT", func(e *audited) string { return stamp(e.At) }},
+	{"ACTION", func(e *audited) string { return e.Action }},
+	{"ACTOR", func(e *audited) string { return e.Actor }},
+	{"LOGIN", func(e *audited) string { return e.Login }},
+	{"MESSAGES", func(e *audited) string { return strconv.FormatInt(e.Messages, 10) }},
+	{"RUN", func(e *audited) string { return e.Run }},
+	{"FILTER", func(e *audited) string { return short(string(e.Filter)) }},
+	{"REASON", func(e *audited) string { return short(e.Reason) }},
+}
+
+func auditedOf(entries []operator.AuditEntry) []audited {
+	all := make([]audited, len(entries))
+	for i := range entries {
+		e := &entries[i]
+		all[i] = audited{
+			ID: strconv.FormatInt(e.ID, 10), At: e.At, Run: e.Run.String(), Actor: e.Actor, Login: e.Login, Action: e.Action,
+			Filter: e.Filter, Reason: e.Reason, Messages: e.Messages, IDs: make([]string, len(e.MessageIDs)),
+		}
+		for j, id := range e.MessageIDs {
+			all[i].IDs[j] = id.String()
+		}
+	}
+	return all
+}
+
+// ofConsumer shows the audit of a consumer, whose streams begin with what was done first.
+func (o *auditOperation) ofConsumer(ctx context.Context) error {
+	ctx, stop := interruptible(ctx)
+	defer stop()
+	d, err := openConsumer(ctx, &o.operation, o.consumer, o.streams)
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	var all []audited
+	for _, s := range d.streams {
+		for after, n := "", auditPage; n == auditPage; {
+			entries, err := s.Audit(ctx, after, auditPage)
+			if err != nil {
+				return fmt.Errorf("stream %s: %w", s.name, err)
+			}
+			for i := range entries {
+				if e := auditedOfConsumer(s.name, &entries[i]); o.selects(e) {
+					all = append(all, *e)
+				}
+				after = entries[i].ID
+			}
+			n = len(entries)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b audited) int { return b.At.Compare(a.At) })
+	return showPages(&o.operation, auditColumns, func(after string, limit int) ([]audited, string, error) {
+		begin, _ := strconv.Atoi(after)
+		end := min(begin+limit, len(all))
+		if end == len(all) {
+			return all[begin:], "", nil
+		}
+		return all[begin:end], strconv.Itoa(end), nil
+	})
+}
+
+// auditPage is how many entries are read at once.
+const auditPage = 500
+
+func auditedOfConsumer(stream string, e *consumer.Audit) *audited {
+	filter := json.RawMessage(e.Filter)
+	if !json.Valid(filter) {
+		filter = json.RawMessage("{}")
+	}
+	return &audited{
+		ID: e.ID, Stream: stream, At: e.At.UTC(), Run: e.Run, Actor: e.Actor, Action: e.Action,
+		Filter: filter, Reason: e.Reason, Messages: int64(len(e.IDs)), IDs: e.IDs,
+	}
+}
+
+// selects tells whether the flags select an entry.
+func (o *auditOperation) selects(e *audited) bool {
+	f := &o.filter
+	return (o.run == "" || strings.EqualFold(o.run, e.Run)) && (o.who == "" || o.who == e.Actor) &&
+		(o.action == "" || o.action == e.Action) && (o.id == "" || slices.Contains(e.IDs, o.id)) &&
+		(f.Since.IsZero() || !e.At.Before(f.Since)) && (f.Until.IsZero() || e.At.Before(f.Until))
+}

@@ -1,0 +1,202 @@
+package cli
+
+// operate.go holds what the commands of an operator have in common: how they reach an
+// outbox, and how they show lists.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weirproxy/weir/outboxworker/config"
+	"github.com/weirproxy/weir/outboxworker/operator"
+	"github.com/weirproxy/weir/outboxworker/outbox"
+)
+
+// operation is what a command of an operator is told.
+type operation struct {
+	process              Process
+	file, outbox, output string
+	limit                int
+	selection
+	// for changes
+	yes           bool
+	rate          float64
+	reason, actor string
+}
+
+// listed is how many a list shows by default.
+const listed = 100
+
+func (o *operation) flags(command *cobra.Command) {
+	configFlag(command, &o.file)
+	command.Flags().StringVar(&o.outbox, "outbox", "", "`schema` of the outbox; without it the only one of the configuration")
+	outputFlag(command, &o.output)
+}
+
+func (o *operation) limitFlag(command *cobra.Command, standard int, what string) {
+	command.Flags().IntVar(&o.limit, "limit", standard, "most `"+what+"`; 0: no limit")
+}
+
+// check tells what is wrong with the flags that all have.
+func (o *operation) check() error {
+	switch {
+	case o.limit < 0:
+		return &usageError{errors.New("--limit: it is below 0")}
+	case o.rate != 0 && !(o.rate >= 0.001 && o.rate <= 1e6): // which NaN is not either
+		return &usageError{fmt.Errorf("--rate: %g is not between 0.001 and 1000000 messages a second; 0 is no limit", o.rate)}
+	}
+	return checkOutput(o.output)
+}
+
+// open connects to the outbox. The caller closes it by the function that it returns.
+func (o *operation) open(ctx context.Context) (*operator.Operator, func(), error) {
+	c, err := config.LoadDatabase(o.file, o.process.Environ)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := o.choose(c); err != nil {
+		return nil, nil, err
+	}
+	settings, err := c.Database.ConnConfig()
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading database.url: %w", err)
+	}
+	connecting, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	opened, err := operator.Open(connecting, settings, o.outbox, operator.Identity{Actor: o.who(), Reason: o.reason})
+	if err != nil {
+		return nil, nil, fmt.Errorf("opening outbox %s: %w", o.outbox, err)
+	}
+	return opened, func() {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		_ = opened.Close(closing)
+	}, nil
+}
+
+// with checks the flags, and connects to the outbox that is worked on.
+func (o *operation) with(command *cobra.Command, changes bool, do func(context.Context, *operator.Operator, operator.Filter) error) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	var filter operator.Filter
+	if o.selection.command != nil {
+		if err := o.selection.check(changes); err != nil {
+			return err
+		}
+		var err error
+		if filter, err = o.ofOutbox(); err != nil {
+			return err
+		}
+	}
+	ctx, stop := interruptible(command.Context())
+	defer stop()
+	of, closeIt, err := o.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeIt()
+	if err := complete(ctx, of, &filter); err != nil {
+		return err
+	}
+	return do(ctx, of, filter)
+}
+
+// choose finds out which outbox is meant, as migrate does.
+func (o *operation) choose(c *config.Config) error {
+	switch {
+	case o.outbox != "":
+		return nil
+	case len(c.Outboxes) == 0:
+		o.outbox = outbox.DefaultSchema
+		return nil
+	case len(c.Outboxes) == 1:
+		o.outbox = c.Outboxes[0].Schema
+		return nil
+	}
+	var names []string
+	for i := range c.Outboxes {
+		names = append(names, c.Outboxes[i].Schema)
+	}
+	return &usageError{fmt.Errorf("the configuration has %d outboxes: say which by --outbox: %s", len(names), strings.Join(names, ", "))}
+}
+
+// who is the operator's name. The database notes beside it whose login it was.
+func (o *operation) who() string {
+	if o.actor != "" {
+		return o.actor
+	}
+	user := environment(o.process.Environ, "USER")
+	if host, err := os.Hostname(); err == nil && user != "" {
+		return user + "@" + host
+	}
+	return user
+}
+
+// environment returns a variable, the last one of that name.
+func environment(environ []string, name string) (value string) {
+	for _, v := range environ {
+		if rest, ok := strings.CutPrefix(v, name+"="); ok {
+			value = rest
+		}
+	}
+	return value
+}
+
+// interruptible is done at the first Ctrl-C; a second one ends the process.
+func interruptible(ctx context.Context) (context.Context, func()) {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
+}
+
+// showPages writes a list page by page, up to the limit. read returns a page of at most
+// limit rows, and where the next begins, empty if there is none.
+func showPages[T any](o *operation, columns []column[T], read func(after string, limit int) (rows []T, next string, err error)) error {
+	l := newListing(o.process.Out, o.output, columns)
+	after, more := "", true
+	for more {
+		size := 1000
+		if o.limit > 0 {
+			size = min(size, o.limit-l.n)
+		}
+		rows, next, err := read(after, size)
+		if err != nil {
+			return errors.Join(err, l.end())
+		}
+		for i := range rows {
+			if err := l.add(&rows[i]); err != nil {
+				return err
+			}
+		}
+		after, more = next, next != ""
+		if o.limit > 0 && l.n >= o.limit {
+			break
+		}
+	}
+	if err := l.end(); err != nil {
+		return err
+	}
+	if l.n == 0 {
+		return nothing(o.process.Err)
+	}
+	if more {
+		_, _ = fmt.Fprintf(o.process.Err, "There are more than these %d: see --limit.\n", l.n)
+	}
+	return nil
+}
+
+// nothing tells that nothing matched.
+func nothing(to io.Writer) error {
+	_, _ = fmt.Fprintln(to, "Nothing matches.")
+	return &codedError{code: exitNothing}
+}
