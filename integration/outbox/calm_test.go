@@ -36,7 +36,7 @@ func doomed(m message, attempt int) int {
 	case m.seq%17 == 5:
 		return 410 // dead at once
 	case m.seq%29 == 7:
-		return 500 // dead after all attempts
+		return 409 // dead after all attempts; 500 at all keys at once would mean the receiver
 	case m.seq%11 == 3 && attempt <= 2:
 		return 500 // accepted at the third
 	}
@@ -46,7 +46,7 @@ func doomed(m message, attempt int) int {
 // died tells whether a death is one that doomed causes.
 func died(d dead) bool {
 	fatal := d.reason == "fatal" && d.seq%17 == 5 && strings.Contains(d.lastError, "status 410")
-	exhausted := d.reason == "exhausted" && d.seq%29 == 7 && strings.Contains(d.lastError, "status 500")
+	exhausted := d.reason == "exhausted" && d.seq%29 == 7 && strings.Contains(d.lastError, "status 409")
 	return fatal || exhausted
 }
 

@@ -65,6 +65,7 @@ func sharedPostgres(t testing.TB) *localserver.Postgres {
 
 // cleanup ends the shared server and removes what was built.
 func cleanup() error {
+	integration.Cleanup()
 	if dir, err := folder(); err == nil {
 		_ = os.RemoveAll(dir)
 	}

@@ -31,6 +31,7 @@ type settings struct {
 	retryBase   time.Duration // default: 100ms
 	retryCap    time.Duration // default: 2s
 	address     string        // of metrics and readiness; default: none
+	redis       string        // the URL of the timers' Redis; default: there is none
 }
 
 func (s *settings) setDefaults(t testing.TB) {
@@ -97,8 +98,13 @@ func newSystem(t testing.TB, to target, s settings) *system {
 // all the time, so that what the low-water mark misses is told in the log.
 func (y *system) yaml() string {
 	s := &y.settings
+	timers := ""
+	if s.redis != "" {
+		timers = fmt.Sprintf("redis: {url: %q}", s.redis)
+	}
 	return fmt.Sprintf(`database: {url: %q}
 http: {address: %q}
+%s
 outboxes:
 - schema: outbox
   workers: %d
@@ -109,7 +115,7 @@ outboxes:
   outage: {base: 100ms, cap: 1s}
   sink:
     %s
-`, y.database.url, s.address, s.lanes, s.batch, s.laneTimeout, s.retryBase, s.retryCap, s.retries, y.to.sink())
+`, y.database.url, s.address, timers, s.lanes, s.batch, s.laneTimeout, s.retryBase, s.retryCap, s.retries, y.to.sink())
 }
 
 // start starts worker processes, one for each failpoint; the empty one never fails.

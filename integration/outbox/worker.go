@@ -29,19 +29,31 @@ var workersStarted atomic.Int64
 // inherits. It is killed when the test ends, should it still run.
 func startWorker(t testing.TB, config string, environment ...string) *worker {
 	t.Helper()
+	return startCommand(t, "run", config, environment...)
+}
+
+// startCommand is startWorker for run or consume.
+func startCommand(t testing.TB, command, config string, environment ...string) *worker {
+	t.Helper()
 	path, err := binary()
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &worker{t: t, gone: make(chan struct{})}
+	cmd := exec.Command(path, command, "-c", config)
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, environment...)
+	return startProcess(t, cmd)
+}
+
+// startProcess runs another process like a worker.
+func startProcess(t testing.TB, cmd *exec.Cmd) *worker {
+	t.Helper()
+	w := &worker{t: t, cmd: cmd, gone: make(chan struct{})}
 	w.log = filepath.Join(t.TempDir(), fmt.Sprintf("worker-%d.log", workersStarted.Add(1)))
 	log, err := os.Create(w.log)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = log.Close() }()
-	w.cmd = exec.Command(path, "run", "-c", config)
-	w.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, environment...)
 	w.cmd.Stdout, w.cmd.Stderr = log, log
 	endWithParent(w.cmd)
 	started := make(chan error)
