@@ -21,7 +21,7 @@ BUILD := CGO_ENABLED=0 go build -buildvcs=$(VCS) -ldflags "-w -s" -trimpath -tag
 XCADDY_ENV ?= GOPROXY=file://$(shell go env GOMODCACHE)/cache/download GOSUMDB=off
 
 # Modules of their own, so that users of weir don't inherit what they need.
-MODULES := tools tools/riverbench tools/contractdiff outboxworker/outbox/gormoutbox
+MODULES := tools tools/riverbench tools/asynqbench tools/contractdiff outboxworker/outbox/gormoutbox
 
 # Packages whose fuzz targets make soak runs.
 FUZZED := $(addprefix governance/contract/,strictjson schema route param body) governance/contract governance/cohort
@@ -46,8 +46,8 @@ run: build ## run the example gateway on http://localhost:8080 (admin on 2019), 
 
 .PHONY: test
 test: ## run every test once, with the race detector
-	@# installs Redis and builds Consul, which takes minutes, where they are missing and may be, before tests that need them begin
-	go test -count=1 -timeout 60m -v -run 'TestRedisServers|TestConsulServers' ./internal/testserver ./internal/consulserver
+	@# installs Redis and promtool and builds Consul, which takes minutes, where they are missing and may be, before tests that need them begin
+	go test -count=1 -timeout 60m -v -run 'TestRedisServers|TestPromtool|TestConsulServers' ./internal/testserver ./internal/consulserver
 	CGO_ENABLED=1 go test -race -shuffle=on -timeout 15m ./...
 	for module in $(MODULES); do go -C $$module test -shuffle=on ./... || exit 1; done
 
@@ -55,6 +55,7 @@ test: ## run every test once, with the race detector
 soak: ## run the long tests at their full counts (up to two hours)
 	WEIR_SOAK=1 go test -race=false -run Soak -timeout 60m -v ./integration
 	WEIR_SOAK=1 go test -race=false -run Soak -timeout 60m -v ./integration/outbox
+	WEIR_SOAK=1 go test -race=false -run Soak -timeout 60m -v ./outboxworker/retryqueue
 	WEIR_SOAK=1 go test -count=1 -v ./governance/rollout
 	WEIR_SOAK=1 go -C tools/contractdiff test -run Soak -timeout 60m -v .
 	go -C tools/contractdiff test -run '^$$' -fuzz FuzzAgainstFilter -fuzztime 300000x -fuzzminimizetime 20x .
@@ -67,11 +68,12 @@ soak: ## run the long tests at their full counts (up to two hours)
 	done
 
 .PHONY: bench
-bench: build ## run the benchmarks, compare the gateway with plain Caddy and the outbox with River
+bench: build ## run the benchmarks, compare with plain Caddy, River and asynq
 	go test -run '^$$' -bench . -benchmem $(BENCHED)
 	go run ./integration/bench
 	bin/outboxworker bench --sink null,redis_stream,bare --river "go -C tools/riverbench run ." --runs 3
 	bin/outboxworker bench --sink null --scenario snapshot_held,writer_held,backlog,latency,producers,memory
+	go -C tools/asynqbench run .
 
 .PHONY: check
 check: build ## check formatting, vet, staticcheck, and the example's configuration
