@@ -21,7 +21,8 @@ type Options struct {
 	DryRun bool
 	// Rate is the most messages a second. 0: as many as can be.
 	Rate float64
-	// Limit is the most messages that are changed. 0: no limit.
+	// Limit is the most messages that are changed, of those that match the first by their
+	// positions. 0: no limit.
 	Limit int
 	// Run tells the transactions of one command together in the table audit. Zero: a
 	// new one.

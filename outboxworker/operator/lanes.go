@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -77,7 +76,7 @@ func (o *Operator) setPaused(ctx context.Context, lane int16, statement string) 
 		return false, fmt.Errorf("there is no lane %d: lanes are 0 to %d", lane, outbox.Lanes-1)
 	}
 	err = o.inLane(ctx, lane, func(ctx context.Context, tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, o.sql[statement], lane, o.identity.Reason, uuid.New(), o.identity.Actor)
+		tag, err := tx.Exec(ctx, o.sql[statement], lane, o.identity.Reason, o.pauses, o.identity.Actor)
 		if err != nil {
 			return fmt.Errorf("%s of lane %d: %w", statement, lane, err)
 		}

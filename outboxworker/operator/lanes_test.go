@@ -67,6 +67,19 @@ func TestAPausedLaneSendsNothing(t *testing.T) {
 	}
 }
 
+// The pauses of one command are told together in the audit.
+func TestPausesHaveOneRun(t *testing.T) {
+	f := newFixture(t)
+	for _, lane := range []int16{1, 2} {
+		if changed, err := f.o.PauseLane(t.Context(), lane); err != nil || !changed {
+			t.Fatalf("pausing lane %d: %v, %v", lane, changed, err)
+		}
+	}
+	if runs := f.ask("SELECT format('%s of %s', count(DISTINCT run), count(*)) FROM outbox.audit"); runs != "1 of 2" {
+		t.Errorf("the audit has these runs: %s", runs)
+	}
+}
+
 // What waits is not sent either when its time comes, and is after the pause.
 func TestAPausedLaneRetriesNothing(t *testing.T) {
 	f := newFixture(t)

@@ -10,7 +10,8 @@
 //
 // A key is in order when of its waiting messages, delayed ones aside, the first is in state
 // retry and all others are parked; or when all are parked, because a dead one holds the key.
-// Each transaction leaves the keys that it touches in order.
+// Of producers that do not take turns a lower id may come when a higher one is tried already;
+// it is next then. Each transaction leaves the keys that it touches in order.
 //
 // The package depends on pgx, on outbox for the schema, and on fingerprint for the errors
 // of messages that are skipped.
@@ -25,6 +26,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 
@@ -49,24 +51,33 @@ type Operator struct {
 	identity Identity
 	sql      map[string]string
 	waits    waits
+	// pauses is the run of its pauses and their ends, of which each lane has its own.
+	pauses uuid.UUID
 }
 
 // Open connects to the outbox in a schema. It returns an *outbox.VersionError if the
 // schema is not one that this version can use. The user needs the rights of the role
 // <schema>_operator. Times that it returns are in UTC.
 func Open(ctx context.Context, config *pgx.ConnConfig, schema string, identity Identity) (*Operator, error) {
+	run, err := uuid.NewV7()
+	if err != nil {
+		return nil, fmt.Errorf("drawing an id: %w", err)
+	}
 	conn, err := pgx.ConnectConfig(ctx, config.Copy())
 	if err != nil {
 		return nil, fmt.Errorf("connecting: %w", err)
 	}
 	// Times are shown to people in many places.
 	conn.TypeMap().RegisterType(&pgtype.Type{Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC}})
-	o := &Operator{conn: conn, schema: schema, identity: identity, waits: defaultWaits}
+	o := &Operator{conn: conn, schema: schema, identity: identity, waits: defaultWaits, pauses: run}
 	if err := o.prepare(ctx); err != nil {
 		return nil, errors.Join(err, conn.Close(context.WithoutCancel(ctx)))
 	}
 	return o, nil
 }
+
+// PauseRun is the run in the table audit of all that PauseLane and ResumeLane do.
+func (o *Operator) PauseRun() uuid.UUID { return o.pauses }
 
 // Close ends the connection.
 func (o *Operator) Close(ctx context.Context) error { return o.conn.Close(ctx) }

@@ -57,8 +57,27 @@ func (r *running) chunk(ctx context.Context, last int64) (chunk []picked, err er
 	return chunk, nil
 }
 
-// work deals with a chunk, lane by lane, and reports whether the limit is reached.
+// work deals with a chunk, and reports whether the limit is reached. With a limit those are
+// changed that come first, whatever their lanes: the ones that a list begins with.
 func (r *running) work(ctx context.Context, chunk []picked) (done bool, err error) {
+	for len(chunk) > 0 {
+		n := len(chunk)
+		if limit := r.options.Limit; limit > 0 {
+			n = min(n, limit-int(r.result.Changed))
+		}
+		if n == 0 {
+			return true, nil
+		}
+		if err := r.byLane(ctx, chunk[:n]); err != nil {
+			return false, err
+		}
+		chunk = chunk[n:]
+	}
+	return false, nil
+}
+
+// byLane deals with messages lane by lane.
+func (r *running) byLane(ctx context.Context, chunk []picked) error {
 	var lanes [outbox.Lanes][]picked
 	for _, p := range chunk {
 		lanes[p.lane] = append(lanes[p.lane], p)
@@ -66,34 +85,27 @@ func (r *running) work(ctx context.Context, chunk []picked) (done bool, err erro
 	for lane, all := range lanes {
 		for len(all) > 0 {
 			n := min(len(all), r.size())
-			if n == 0 {
-				return true, nil
-			}
 			changed, err := r.batch(ctx, int16(lane), all[:n])
 			r.result.Changed += int64(changed)
 			if err != nil {
-				return false, fmt.Errorf("working on lane %d: %w", lane, err)
+				return fmt.Errorf("working on lane %d: %w", lane, err)
 			}
 			all = all[n:]
 			if err := r.pace(ctx, changed); err != nil {
-				return false, err
+				return err
 			}
 		}
 	}
-	return false, nil
+	return nil
 }
 
 // size is how many messages the next transaction may change: half a second's worth of the
 // rate.
 func (r *running) size() int {
-	size := batchSize
 	if rate := r.options.Rate; rate > 0 {
-		size = max(1, int(min(rate/2, batchSize)))
+		return max(1, int(min(rate/2, batchSize)))
 	}
-	if limit := r.options.Limit; limit > 0 {
-		size = min(size, limit-int(r.result.Changed))
-	}
-	return size
+	return batchSize
 }
 
 // pace waits as long as n messages take at the rate.

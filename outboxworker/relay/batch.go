@@ -85,6 +85,7 @@ func (w *worker) batch(ctx context.Context, l *lane) (progress, error) {
 	if len(r.pending) > 0 {
 		r.oldest = r.pending[0].message.CreatedAt
 	}
+	w.relay.setOldest(l, r.oldest)
 	failpoint.Hit("after_read")
 	return w.work(ctx, l, r, began)
 }

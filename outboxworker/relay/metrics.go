@@ -85,7 +85,7 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 		held:         gauge("outbox_held_keys", "Dead messages that hold later ones of their keys. Counted up to 100,000."),
 		replaying:    gauge("outbox_replaying_messages", "Dead messages that are being delivered again. Counted up to 100,000."),
 		blocked:      gauge("outbox_blocked_keys", "Keys whose messages wait for one that is tried again, or for an operator. Counted up to 100,000."),
-		blockedFor:   gauge("outbox_blocked_key_seconds", "For how long the message has waited that blocks its key for longest; 0 when no key is blocked."),
+		blockedFor:   gauge("outbox_blocked_key_seconds", "For how long the message has waited, on a lane that is not paused, or been dead that blocks its key for longest; 0 when none does."),
 		blockedLimit: gauge("outbox_blocked_key_limit_seconds", "How long a message is tried at most by its schedule of retries, while the receiver answers."),
 		overdue:      gauge("outbox_retry_overdue_seconds", "How long the most overdue message has been due that waits for a retry or for its time, on lanes that are not paused; 0 when none is."),
 		paused:       gauge("outbox_paused_lanes", "Lanes that an operator has paused."),

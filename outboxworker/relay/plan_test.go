@@ -43,7 +43,7 @@ func TestHotStatementsUseIndexes(t *testing.T) {
 		"bury_waiting":   {sql.buryWaiting, []any{1, ids, none, ints, none, true, none, none}, []string{"deferred_pkey"}},
 		"resume":         {sql.resume, []any{1, ids}, []string{"deferred_pkey"}},
 		"promote":        {sql.promote, []any{1, none}, []string{"deferred_key", "deferred_head", "dead_holds"}},
-		"timers":         {sql.timers, []any{1, 60_000, time.Now(), 1, 10}, []string{"deferred_due"}},
+		"timers":         {sql.timers, []any{1, 60_000, time.Now(), 1, 10, 30_000}, []string{"deferred_due"}},
 		"timed":          {sql.timed, []any{ids}, []string{"deferred_pkey"}},
 		"park":           {sql.park, []any{1, 5, "k"}, []string{"dead_holds"}},
 		"orphans":        {sql.orphans, []any{1}, []string{"deferred_key", "dead_holds"}},

@@ -50,3 +50,34 @@ func TestOneThatNobodyAnswersKeepsNobody(t *testing.T) {
 	f.start(r)
 	f.eventually("1 pending, 0 deferred, 0 dead", f.places)
 }
+
+// A lane that keeps its worker busy, as messages at which the receiver fails do and as a
+// backlog does, keeps no other lane of that worker.
+func TestALaneKeepsNoOther(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		texts  int
+		answer func(m *sink.Message) sink.Result
+	}{
+		{"poison", 3, poisoned},
+		{"a backlog", 1000, func(*sink.Message) sink.Result {
+			sleep(t.Context(), 50*time.Millisecond, nil)
+			return sink.Result{Outcome: sink.Delivered}
+		}},
+	} {
+		f := newFixture(t)
+		r := new(receiver)
+		r.set(test.answer)
+		f.exec(`SELECT outbox.enqueue('test', 'poison', key => key)
+			FROM (SELECT 'p' || i AS key FROM generate_series(1, 10000) i) k WHERE hashtextextended(key, 0) & 7 = 2 LIMIT $1`, test.texts)
+		stop := f.start(r, func(s *Settings) { s.Workers = 1 })
+		f.eventually("true", func() string { return fmt.Sprint(r.attempts() > 20) })
+		key := f.ask("SELECT key FROM (SELECT 'g' || i AS key FROM generate_series(1, 100) i) k WHERE hashtextextended(key, 0) & 7 = 5 LIMIT 1")
+		f.enqueue(key, "good")
+		f.eventually("good", func() string { return r.texts(key) })
+		if r.attempts() > 500 {
+			t.Errorf("%s: a message in another lane came after %d attempts", test.name, r.attempts())
+		}
+		stop()
+	}
+}

@@ -36,6 +36,7 @@ const lanes = 8
 // Relay delivers the messages of one outbox to one sink.
 type Relay struct {
 	settings  Settings
+	made      time.Time // a monotonic clock's zero: the other one may be set back
 	sink      sink.Sink
 	logger    *zap.Logger
 	metrics   *Metrics
@@ -46,7 +47,7 @@ type Relay struct {
 
 	connected   atomic.Int32
 	scouting    atomic.Bool  // somebody finds out for resting workers
-	pausedUntil atomic.Int64 // by the receiver's wish, in Unix nanoseconds
+	pausedUntil atomic.Int64 // by the receiver's wish, in nanoseconds from made on
 	isAway      atomic.Bool
 	keeping     atomic.Bool         // there are partitions for delivered messages
 	reached     [lanes]atomic.Int64 // the id up to which a lane has been worked on
@@ -68,6 +69,7 @@ func New(settings Settings, to sink.Sink, metrics *Metrics, logger *zap.Logger) 
 	}
 	r := &Relay{
 		settings:  settings,
+		made:      time.Now(),
 		sink:      to,
 		logger:    logger.With(zap.String("outbox", settings.Schema)),
 		metrics:   metrics,
@@ -86,8 +88,8 @@ func New(settings Settings, to sink.Sink, metrics *Metrics, logger *zap.Logger) 
 }
 
 // outageSettings has the breaker open when once nobody answers, or the receiver seems to
-// fail, and one worker at a time find out whether it is well again. He gives up by himself before his lane is taken
-// away.
+// fail, and one worker at a time find out whether it is well again. He gives up by himself
+// before his lane is taken away.
 func outageSettings(s *Settings) circuit.Settings {
 	b := circuit.DefaultSettings()
 	b.Consecutive, b.FailureRatio = 1, 0
@@ -140,19 +142,24 @@ func (r *Relay) Status() Status {
 		Connected: int(r.connected.Load()),
 		Workers:   len(r.workers),
 		Outage:    r.isAway.Load(),
-		Paused:    max(0, time.Until(time.Unix(0, r.pausedUntil.Load()))),
+		Paused:    r.throttledFor(),
 	}
 }
 
 // pausedFor is for how long nothing may be sent.
 func (r *Relay) pausedFor() time.Duration {
 	_, open := r.outage.State()
-	return max(0, time.Until(time.Unix(0, r.pausedUntil.Load())), open)
+	return max(r.throttledFor(), open)
+}
+
+// throttledFor is for how long the receiver still wants to be left alone.
+func (r *Relay) throttledFor() time.Duration {
+	return max(0, time.Duration(r.pausedUntil.Load())-time.Since(r.made))
 }
 
 // throttle leaves the receiver alone for a while.
 func (r *Relay) throttle(d time.Duration) {
-	until := time.Now().Add(d).UnixNano()
+	until := int64(time.Since(r.made) + d)
 	for {
 		before := r.pausedUntil.Load()
 		if before >= until || r.pausedUntil.CompareAndSwap(before, until) {

@@ -65,6 +65,8 @@ func TestStateShowsWhatWaits(t *testing.T) {
 	})
 	f.exec("DELETE FROM outbox.dead")
 	expect("no dead one", map[string]float64{"outbox_blocked_keys": 1, "outbox_blocked_key_seconds": 100})
+	f.exec("INSERT INTO outbox.paused_lane (lane) VALUES (1)")
+	expect("its lane is paused", map[string]float64{"outbox_blocked_keys": 1, "outbox_blocked_key_seconds": 0, "outbox_retry_overdue_seconds": 0})
 	f.exec("DELETE FROM outbox.paused_lane")
 	expect("no lane is paused", map[string]float64{"outbox_retry_overdue_seconds": 5000, "outbox_paused_lanes": 0})
 }
@@ -144,6 +146,16 @@ func TestAnEmptyPausedLaneHasNoLag(t *testing.T) {
 	if lag := f.metric("outbox_lag_seconds"); lag != 0 {
 		t.Errorf("nothing is pending, and the lag is %v s", lag)
 	}
+}
+
+// What is sent and cannot be removed is pending, and older with each try.
+func TestWhatCannotBeSettledLags(t *testing.T) {
+	f := newFixture(t)
+	f.exec(`CREATE FUNCTION stop() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not now'; END $$;
+		CREATE TRIGGER stop BEFORE DELETE ON outbox.message FOR EACH ROW EXECUTE FUNCTION stop();
+		INSERT INTO outbox.message (topic, key, payload, created_at) VALUES ('t', 'k', '', now() - interval '1 hour')`)
+	f.start(new(receiver))
+	f.eventually("true", func() string { return fmt.Sprint(f.metric("outbox_lag_seconds") >= 3600) })
 }
 
 // A counter is there at 0 before it rises, or its first rise would not be seen.

@@ -8,8 +8,8 @@ package relay
 //     other answer between, it is the receiver: the breaker opens.
 //   - While it is open, one message at a time is tried, and one that fails then stays
 //     where it is and has spent no attempt. Each time it is another message, of
-//     another lane, as long as there is one: a few that always fail keep no other from
-//     being tried, and any other answer closes the breaker.
+//     another lane, as long as there is one: a few that always fail, or that nobody ever
+//     answers, keep no other from being tried, and any other answer closes the breaker.
 //   - A message that fails once more though less than BreakerMessages others did, and
 //     that was tried because there is no other, is not evidence against the receiver.
 //     The breaker closes, so that this message dies by its schedule.

@@ -29,9 +29,12 @@ const (
 	// or away leaves no room for, the sweep adds.
 	timerBuffer = 10_000
 	// A sweep every sweepMin to sweepMax looks for messages without a timer that are
-	// due within sweepAhead.
+	// due within sweepAhead, or were within sweepBehind. What is overdue for longer has
+	// been added once, and its worker asked: it waits for the receiver or for an
+	// operator, and may be a great many.
 	sweepMin, sweepMax = 5 * time.Second, 15 * time.Second
 	sweepAhead         = time.Minute
+	sweepBehind        = 2 * sweepMax
 	// inHand is how long after its time a message is taken to be in its worker's hands.
 	inHand = time.Second
 )
@@ -90,6 +93,9 @@ func (t *timers) schedule(f *fate, wf *waitingFate) {
 	now := time.Now()
 	add := func(id, wait int64) {
 		failpoint.Hit("before_schedule")
+		if id < 1 { // as in timers.sql
+			return
+		}
 		select {
 		case t.set <- newTimer{retryqueue.Timer{ID: id, In: milliseconds(wait)}, now}:
 		default:
@@ -230,7 +236,7 @@ func (t *timers) sweeps(ctx context.Context) {
 }
 
 func (t *timers) sweep(ctx context.Context) error {
-	next := t.table.pages(sweepAhead)
+	next := t.table.pages(sweepBehind, sweepAhead)
 	for {
 		rows, err := next(ctx)
 		if err != nil || len(rows) == 0 {
@@ -252,7 +258,7 @@ func (t *timers) sweep(ctx context.Context) error {
 
 // rebuild adds all timers, since Redis has lost them, or never had any.
 func (t *timers) rebuild(ctx context.Context) error {
-	added, err := t.queue.Rebuild(ctx, t.table.pages(everything))
+	added, err := t.queue.Rebuild(ctx, t.table.pages(everything, everything))
 	if err != nil {
 		return err
 	}

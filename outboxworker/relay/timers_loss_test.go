@@ -159,14 +159,12 @@ func TestFailoverToAReplicaThatIsBehind(t *testing.T) {
 	}
 	f.up("0")
 	f.to.lead(address(replica))
+	// Timers that are set meanwhile are in the set too, but only the sweep counts.
 	counted := func() string {
 		timers, err := client.ZCard(t.Context(), "retry:{shop.outbox}:due").Result()
-		return fmt.Sprint(timers >= 50, err)
+		return fmt.Sprint(timers >= 50 && f.metric("outbox_timers_missing_total") >= 50, err)
 	}
 	f.eventually("true <nil>", counted)
-	if missing := f.metric("outbox_timers_missing_total"); missing < 50 {
-		t.Errorf("the sweep added %v timers, want 50 at least", missing)
-	}
 	f.exec("UPDATE outbox.deferred SET due_at = now() WHERE id > 1000000")
 	f.delivered(short.keys, short.each)
 	f.recovers()

@@ -56,16 +56,16 @@ func (t *timerTable) find(ctx context.Context, claims []retryqueue.Claim) (map[i
 	return found, err
 }
 
-// pages returns a function that returns the messages that are due within ahead, in
-// portions, and none at the end.
-func (t *timerTable) pages(ahead time.Duration) func(context.Context) ([]retryqueue.Timer, error) {
+// pages returns a function that returns the messages that are due within ahead, or were
+// within behind, in portions, and none at the end.
+func (t *timerTable) pages(behind, ahead time.Duration) func(context.Context) ([]retryqueue.Timer, error) {
 	lane := int16(0)
 	start := pgtype.Timestamptz{InfinityModifier: pgtype.NegativeInfinity, Valid: true}
 	at, last := start, int64(0)
 	return func(ctx context.Context) ([]retryqueue.Timer, error) {
 		for lane < lanes {
 			var page []retryqueue.Timer
-			args := []any{lane, ahead.Milliseconds(), at, last, timerPage}
+			args := []any{lane, ahead.Milliseconds(), at, last, timerPage, behind.Milliseconds()}
 			err := t.query(ctx, t.sql.timers, args, func(rows pgx.Rows) error {
 				var in int64
 				if err := rows.Scan(&last, &at, &in); err != nil {

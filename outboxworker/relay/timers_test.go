@@ -76,7 +76,7 @@ func TestPostgreSQLDecidesAboutClaims(t *testing.T) {
 	f.exec(insert, 2, 4, "retry", 1000)
 	f.exec(insert, 3, 5, "parked", nil)
 	f.exec(insert, 4, 6, "delayed", 3e11) // as far ahead as there is time
-	if _, err := f.queue.Rebuild(t.Context(), r.timers.table.pages(everything)); err != nil {
+	if _, err := f.queue.Rebuild(t.Context(), r.timers.table.pages(everything, everything)); err != nil {
 		t.Fatal(err)
 	}
 	if stats, err := f.queue.Stats(t.Context()); err != nil || stats.Timers != 2 {
@@ -117,7 +117,7 @@ func TestPagesHaveAllThatWaits(t *testing.T) {
 		SELECT i, i % 3, 'retry', now() + (i % 2) * interval '90 seconds', gen_random_uuid(), 't', '', '', now() FROM generate_series(1, 35000) i`)
 	for ahead, want := range map[time.Duration]int{sweepAhead: 17500, everything: 35000} {
 		seen := make(map[int64]bool)
-		next := table.pages(ahead)
+		next := table.pages(everything, ahead)
 		for {
 			page, err := next(t.Context())
 			if err != nil {
@@ -251,7 +251,9 @@ func TestWithoutRedisThereIsPolling(t *testing.T) {
 	f.up("1")
 }
 
-// The sweep adds what has no timer, and leaves alone what has one.
+// The sweep adds what has no timer, and leaves alone what has one, or is overdue for long:
+// on a lane that is paused it would be added and claimed for ever. Rows by hand, with ids
+// that no timer can have, are in nobody's way.
 func TestTheSweepAddsWhatIsMissing(t *testing.T) {
 	f := newTimedFixture(t)
 	r, err := New(f.settings, f.got, f.metrics, zap.NewNop())
@@ -262,8 +264,8 @@ func TestTheSweepAddsWhatIsMissing(t *testing.T) {
 	r.timers = newTimers(r, r.workers[0].sql)
 	defer r.timers.table.close(t.Context())
 	f.exec(`INSERT INTO outbox.deferred (id, lane, state, due_at, message_id, topic, type, payload, created_at)
-		SELECT i, i % 8, 'retry', now() + CASE WHEN i <= 600 THEN interval '30 seconds' WHEN i <= 700 THEN interval '-2 seconds' ELSE interval '5 minutes' END,
-		       gen_random_uuid(), 't', '', '', now() FROM generate_series(1, 800) i`)
+		SELECT i, abs(i) % 8, 'retry', now() + CASE WHEN i <= 600 THEN interval '30 seconds' WHEN i <= 700 THEN interval '-2 seconds' WHEN i <= 750 THEN interval '-1 hour' ELSE interval '5 minutes' END,
+		       gen_random_uuid(), 't', '', '', now() FROM generate_series(-1, 800) i`)
 	for id := range int64(50) {
 		if err := f.queue.Schedule(t.Context(), retryqueue.Timer{ID: id + 1, In: 20 * time.Second}); err != nil {
 			t.Fatal(err)

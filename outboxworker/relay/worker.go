@@ -124,7 +124,14 @@ func (w *worker) forgetMarks() {
 func (w *worker) loop(ctx, hard context.Context) error {
 	poll := w.settings().PollMin
 	w.askAll()
+	asked := time.Now()
 	for ctx.Err() == nil {
+		// Of a worker that does not rest the scout finds out nothing, and a lane may
+		// keep it from that for long.
+		if time.Since(asked) >= w.settings().PollMax {
+			w.askAll()
+			asked = time.Now()
+		}
 		round, err := w.round(ctx, hard)
 		switch {
 		case err != nil:
@@ -140,6 +147,7 @@ func (w *worker) loop(ctx, hard context.Context) error {
 		}
 		poll = min(2*poll, w.settings().PollMax)
 		w.rest(ctx, poll)
+		asked = time.Now()
 	}
 	return nil
 }

@@ -26,9 +26,9 @@ import (
 	"github.com/weirproxy/weir/outboxworker/localserver"
 )
 
-// everything has a queue do all it can. Key is one that the queue needs, and admin puts
-// something of the wrong type there.
-func everything(t *testing.T, client, admin redis.UniversalClient) *Queue {
+// everything has a queue do all it can, also with what admin puts under its keys that does
+// not belong there, by commands that the queue does not use.
+func everything(t *testing.T, client, admin redis.UniversalClient) {
 	t.Helper()
 	q, _ := openOn(t, client)
 	listen(t, q)
@@ -50,16 +50,15 @@ func everything(t *testing.T, client, admin redis.UniversalClient) *Queue {
 	if err := q.Remove(t.Context(), 1, 3); err != nil {
 		t.Error(err)
 	}
-	if err := admin.ZAdd(t.Context(), q.due, redis.Z{Member: "foreign"}).Err(); err != nil {
+	if err := admin.ZIncrBy(t.Context(), q.due, 1, "foreign").Err(); err != nil {
 		t.Fatal(err)
 	}
 	claim(t, q, 1, lease)
 	assertStats(t, q, 0, 0, 1)
-	if err := admin.Set(t.Context(), q.leased, "text", 0).Err(); err != nil {
+	if err := admin.RPush(t.Context(), q.leased, "text").Err(); err != nil {
 		t.Fatal(err)
 	}
 	assertNotWhole(t, q)
-	return q
 }
 
 // A user with Rights can do everything, and nothing elsewhere.
@@ -78,7 +77,7 @@ func TestRightsAreEnough(t *testing.T) {
 	everything(t, client, admin)
 	for name, err := range map[string]error{
 		"reading another key":          client.Get(t.Context(), "other").Err(),
-		"hearing another channel":      client.Publish(t.Context(), "other", "").Err(),
+		"publishing elsewhere":         client.Publish(t.Context(), "other", "").Err(),
 		"a command that is not needed": client.FlushAll(t.Context()).Err(),
 	} {
 		if err == nil || !strings.Contains(err.Error(), "NOPERM") {
@@ -92,11 +91,12 @@ func TestRightsAreNeeded(t *testing.T) {
 	t.Parallel()
 	server := testserver.Redis(t)
 	admin, client := connect(t, server), connect(t, server)
+	ofTheTest := []string{"info", "hello", "zincrby", "rpush"}
 	used := func() string {
 		var all []string
 		for line := range strings.Lines(admin.Info(t.Context(), "commandstats").Val()) {
 			name, _, found := strings.Cut(strings.TrimPrefix(line, "cmdstat_"), ":")
-			if found && !slices.Contains([]string{"info", "hello"}, name) && !strings.HasPrefix(name, "client|") {
+			if found && !slices.Contains(ofTheTest, name) && !strings.HasPrefix(name, "client|") {
 				all = append(all, "+"+name)
 			}
 		}

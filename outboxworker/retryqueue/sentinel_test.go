@@ -48,27 +48,32 @@ func startSentinel(t *testing.T, master *localserver.Redis) string {
 // themselves.
 func TestSentinelFailover(t *testing.T) {
 	t.Parallel()
-	sentinelFailover(t, func(t *testing.T, master *localserver.Redis) {
-		if err := master.Kill(); err != nil {
-			t.Fatal(err)
-		}
-	})
+	sentinelFailover(t, (*localserver.Redis).Kill, func(*localserver.Redis) {})
 }
 
-// The same for a master that stops, and goes on later, when it is master no more.
+// The same for a master that stops, and goes on when there is another: it takes itself for
+// the master until the Sentinel tells it otherwise.
 func TestSoakSentinelFailoverOfAStoppedMaster(t *testing.T) {
 	if os.Getenv("WEIR_SOAK") == "" {
 		return // the short form is TestSentinelFailover
 	}
-	sentinelFailover(t, func(t *testing.T, master *localserver.Redis) {
-		if err := syscall.Kill(master.PID(), syscall.SIGSTOP); err != nil {
-			t.Fatal(err)
-		}
-		time.AfterFunc(6*time.Second, func() { _ = syscall.Kill(master.PID(), syscall.SIGCONT) })
-	})
+	stop := func(master *localserver.Redis) error { return syscall.Kill(master.PID(), syscall.SIGSTOP) }
+	for range 5 {
+		sentinelFailover(t, stop, func(master *localserver.Redis) {
+			if err := syscall.Kill(master.PID(), syscall.SIGCONT); err != nil {
+				t.Fatal(err)
+			}
+			client := connect(t, master)
+			eventually(t, "the old master is a replica", func() bool {
+				return strings.Contains(client.Info(t.Context(), "replication").Val(), "role:slave")
+			})
+		})
+	}
 }
 
-func sentinelFailover(t *testing.T, fail func(*testing.T, *localserver.Redis)) {
+// sentinelFailover has the master fail under load, and afterwards is called when there is
+// another.
+func sentinelFailover(t *testing.T, fail func(*localserver.Redis) error, afterwards func(*localserver.Redis)) {
 	t.Helper()
 	p := newPair(t, false)
 	// The Sentinel asks the master where its replica is: it must reach it without the link.
@@ -88,11 +93,14 @@ func sentinelFailover(t *testing.T, fail func(*testing.T, *localserver.Redis)) {
 	var took time.Duration
 	through(t, q, func(*table) {
 		began := time.Now()
-		fail(t, p.master)
+		if err := fail(p.master); err != nil {
+			t.Fatal(err)
+		}
 		eventually(t, "the replica is the master", func() bool {
 			return strings.Contains(p.second.Info(t.Context(), "replication").Val(), "role:master")
 		})
 		took = time.Since(began)
+		afterwards(p.master)
 	})
 	t.Logf("the replica was the master after %s", took)
 }

@@ -106,6 +106,24 @@ func TestLaterTimersGiveNoHint(t *testing.T) {
 	}
 }
 
+// A claimer that has nothing else to do is there when the lease of a dead one ends.
+func TestEndOfALeaseWakesAClaimer(t *testing.T) {
+	q, client, _ := open(t)
+	listen(t, q)
+	schedule(t, q, Timer{1, -time.Second})
+	dead := claim(t, q, 1, killLease)
+	assertIDs(t, dead, 1)
+	ctx, stop := context.WithCancel(t.Context())
+	stalled := make(chan time.Duration)
+	go func() { stalled <- longestStall(ctx, client) }()
+	next := claimEventually(t, q, 1, lease)
+	stop()
+	assertIDs(t, next, 1)
+	if late, most := next.Claims[0].Late, time.Second+<-stalled; late < 0 || late > most {
+		t.Errorf("claimed %s after the end of the lease, want %s", late, most)
+	}
+}
+
 func TestWaitEndsWithItsContext(t *testing.T) {
 	q, _, _ := open(t)
 	listen(t, q)
@@ -172,19 +190,24 @@ func TestListenerConnectsAgain(t *testing.T) {
 
 // From due to claimed, with 1,000 timers a second and 8 claimers.
 func TestLateness(t *testing.T) {
-	q, _, _ := open(t)
+	q, client, _ := open(t)
 	listen(t, q)
 	const want = 50 * time.Millisecond
-	// A busy machine makes it longer, never shorter.
+	// A busy machine makes it longer, never shorter: by what it stalls.
 	for range 5 {
+		ctx, stop := context.WithCancel(t.Context())
+		stalled := make(chan time.Duration)
+		go func() { stalled <- longestStall(ctx, client) }()
 		late := measureLateness(t, q, 1500, 8)
+		stop()
+		stall := <-stalled
 		p50, p99 := late[len(late)/2], late[len(late)*99/100]
-		t.Logf("%d timers: p50 %s, p99 %s, max %s", len(late), p50, p99, late[len(late)-1])
-		if p99 < want {
+		t.Logf("%d timers: p50 %s, p99 %s, max %s; the machine stalled for up to %s", len(late), p50, p99, late[len(late)-1], stall)
+		if p99 < want+stall {
 			return
 		}
 	}
-	t.Errorf("p99 was never under %s", want)
+	t.Errorf("p99 was never under %s and what the machine stalled", want)
 }
 
 // measureLateness schedules 1,000 timers a second for 50 to 550 ms later, and returns

@@ -1,8 +1,8 @@
 -- state: what the metrics show of an outbox. Of those that wait and of the dead, 100,000 are
 -- counted. A key is blocked by the first of its messages, which is tried again, or by a dead
--- one that holds it; since when is since that one waits or is dead. A key that two dead ones
--- hold is one. What is overdue is the first of each lane by its index, on lanes that are not
--- paused.
+-- one that holds it; since when is since that one waits or is dead, but what waits on a paused
+-- lane is not to blame. A key that two dead ones hold is one. What is overdue is the first of
+-- each lane by its index, on lanes that are not paused.
 SELECT COALESCE(pg_sequence_last_value('{schema}.message_id_seq'), 0) AS seq,
        w.retry, w.parked, w.delayed, d.dead, d.held, d.replaying,
        w.blocked + d.blocked AS blocked,
@@ -15,8 +15,8 @@ SELECT COALESCE(pg_sequence_last_value('{schema}.message_id_seq'), 0) AS seq,
 FROM (SELECT count(*) FILTER (WHERE state = 'retry') AS retry, count(*) FILTER (WHERE state = 'parked') AS parked,
              count(*) FILTER (WHERE state = 'delayed') AS delayed,
              count(*) FILTER (WHERE state = 'retry' AND keyed) AS blocked,
-             min(deferred_at) FILTER (WHERE state = 'retry' AND keyed) AS since
-      FROM (SELECT state, key IS NOT NULL AS keyed, deferred_at FROM {schema}.deferred LIMIT 100000) AS n) AS w,
+             min(deferred_at) FILTER (WHERE state = 'retry' AND keyed AND lane NOT IN (SELECT lane FROM {schema}.paused_lane)) AS since
+      FROM (SELECT lane, state, key IS NOT NULL AS keyed, deferred_at FROM {schema}.deferred LIMIT 100000) AS n) AS w,
      (SELECT count(*) AS dead, count(*) FILTER (WHERE holds) AS held, count(replaying_at) AS replaying,
              count(DISTINCT key) FILTER (WHERE holds) AS blocked, min(died_at) FILTER (WHERE holds) AS since
       FROM (SELECT holds, replaying_at, key, died_at FROM {schema}.dead LIMIT 100000) AS n) AS d,
