@@ -21,7 +21,7 @@ func (o *operation) changeFlags(command *cobra.Command) {
 	f := command.Flags()
 	f.BoolVar(&o.yes, "yes", false, "do it; without it nothing is changed, and what would be is shown")
 	f.StringVar(&o.reason, "reason", "", "`text` that says why, for the audit")
-	f.StringVar(&o.actor, "actor", "", "`name` of who does it, for the audit; without it $USER@host")
+	f.StringVar(&o.actor, "actor", "", "`name` of who does it, for the audit; without it $USER, or the login, @host")
 }
 
 func (o *operation) rateFlag(command *cobra.Command) {

@@ -93,7 +93,7 @@ func (o *deadOperation) with(command *cobra.Command, changes bool, do func(conte
 		return err
 	}
 	defer d.close()
-	return do(ctx, d)
+	return o.explained(do(ctx, d))
 }
 
 // columns are those of dead messages; of a consumer some are others.

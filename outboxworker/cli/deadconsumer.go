@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/redis/go-redis/v9"
+	"go.uber.org/zap"
 
 	"github.com/weirproxy/weir/outboxworker/config"
 	"github.com/weirproxy/weir/outboxworker/consumer"
@@ -53,6 +54,7 @@ func openConsumer(ctx context.Context, o *operation, name string, streams []stri
 			d.close()
 			return nil, &usageError{err}
 		}
+		letters.SetLogger(newLogger(o.process.Err, "console", zap.NewAtomicLevelAt(zap.WarnLevel)))
 		d.streams = append(d.streams, deadStream{stream, letters})
 	}
 	if n := len(filter.Fingerprint); n > 0 && n < fingerprintLength {
@@ -185,7 +187,7 @@ func (d *deadConsumer) show(ctx context.Context, id string, payload bool) (*dead
 	}
 	var found *deadLetter
 	for _, s := range d.streams {
-		letters, _, err := s.List(ctx, filter, "", 1000, payload)
+		letters, _, err := s.List(ctx, filter, "", 1000, false)
 		if err != nil {
 			return nil, fmt.Errorf("stream %s: %w", s.name, err)
 		}
@@ -197,9 +199,17 @@ func (d *deadConsumer) show(ctx context.Context, id string, payload bool) (*dead
 		}
 		last := &letters[len(letters)-1]
 		found = letterOfConsumer(s.name, last)
-		if payload {
-			found.carry(last.Message.Payload, last.Message.Headers)
+		if !payload {
+			continue
 		}
+		// Of this one alone, since payloads may be large.
+		if letters, _, err = s.List(ctx, consumer.Filter{IDs: []string{last.ID}}, "", 1, true); err != nil {
+			return nil, fmt.Errorf("stream %s: %w", s.name, err)
+		}
+		if len(letters) == 0 {
+			return nil, operator.ErrNotFound // it was discarded meanwhile
+		}
+		found.carry(letters[0].Message.Payload, letters[0].Message.Headers)
 	}
 	if found == nil {
 		return nil, operator.ErrNotFound

@@ -167,6 +167,40 @@ func (l *letters) audited(ordered bool) {
 	}
 }
 
+// What others put among the dead letters does not say of which stream it is; pages go on
+// behind it all the same.
+func TestForeignDeadLetters(t *testing.T) {
+	l := newLetters(t, false, 0)
+	const n = 1001 // more than a page
+	pipe := l.client.Pipeline()
+	for range n {
+		pipe.XAdd(t.Context(), &redis.XAddArgs{Stream: "consumer:{refunds}:billing:refunds:dead", Values: []any{"foreign", "field"}})
+	}
+	if _, err := pipe.Exec(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	all := l.listed("--limit", "0")
+	if len(all) != n || all[0].Stream != "refunds" || all[0].Class != "foreign" {
+		t.Errorf("%d are listed, the first as %+v", len(all), all[0])
+	}
+	code, out, _ := l.run("dead", "replay", "--all")
+	if code != 0 || !strings.Contains(out, "Would replay 0 of 1001 messages.\nSkipped: 1001, no dead letters of a consumer.\n") {
+		t.Errorf("exit %d, %s", code, out)
+	}
+}
+
+// A key that is no stream is set aside, and that is told.
+func TestDeadLettersOfAWrongType(t *testing.T) {
+	l := newLetters(t, false, 0)
+	if err := l.client.Set(t.Context(), "consumer:{refunds}:billing:refunds:dead", "a string", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	code, out, errOut := l.run("dead", "list")
+	if code != exitNothing || !strings.Contains(errOut, "a key of the consumers was of the wrong type and has been renamed") || !strings.Contains(errOut, "consumer:{refunds}:billing:refunds:dead") {
+		t.Errorf("exit %d, %s%s", code, out, errOut)
+	}
+}
+
 func TestMistakesAboutConsumers(t *testing.T) {
 	server := testserver.Redis(t)
 	file := written(t, fmt.Sprintf("redis: {url: %q}\nconsumers: [{name: billing, streams: [orders]}, {name: search, streams: [orders]}]\n", server.URL()))
@@ -185,6 +219,7 @@ func TestMistakesAboutConsumers(t *testing.T) {
 		{"dead list --consumer billing --id 1-1 --id m1 -c " + file, exitUsage, "--id: give ids of dead letters or ids of messages"},
 		{"audit --consumer billing --outbox outbox -c " + file, exitUsage, "--outbox and --consumer are given"},
 		{"audit --stream orders -c " + file, exitUsage, "--stream is given without --consumer"},
+		{"consume --consumer= -c " + file, exitUsage, "--consumer is empty; leave it out to run all"},
 		{"dead list --consumer billing", exitError, "reading the configuration from the environment, without a file: 1 problem\n  redis: not set"},
 	} {
 		code, out, errOut := execute(t, nil, strings.Fields(c.args)...)

@@ -140,6 +140,7 @@ type laneChange struct {
 
 func (c *laneChange) change(ctx context.Context, result *outcome) error {
 	result.Matched, result.Skipped = int64(len(c.lanes)), make(map[string]int64)
+	result.Run = c.of.PauseRun().String()
 	for i := range c.lanes {
 		if c.dryRun {
 			if c.already(&c.lanes[i]) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/redis/go-redis/v9"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 )
@@ -23,6 +24,9 @@ func newLogger(to io.Writer, format string, level zap.AtomicLevel) *zap.Logger {
 	}
 	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(to)), level))
 }
+
+// Commands that do not log tell what went wrong by themselves.
+func init() { redis.SetLogger(clientLog{zap.NewNop()}) }
 
 // clientLog takes what the Redis client would write to standard error by itself. What
 // matters of it the relay logs too.

@@ -10,10 +10,12 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"os/user"
 	"strings"
 	"syscall"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/spf13/cobra"
 
 	"github.com/weirproxy/weir/outboxworker/config"
@@ -74,13 +76,23 @@ func (o *operation) open(ctx context.Context) (*operator.Operator, func(), error
 	defer cancel()
 	opened, err := operator.Open(connecting, settings, o.outbox, operator.Identity{Actor: o.who(), Reason: o.reason})
 	if err != nil {
-		return nil, nil, fmt.Errorf("opening outbox %s: %w", o.outbox, err)
+		return nil, nil, o.explained(fmt.Errorf("opening outbox %s: %w", o.outbox, err))
 	}
 	return opened, func() {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
 		_ = opened.Close(closing)
 	}, nil
+}
+
+// explained says what to do where a right is missing. The worker's role, which is mostly
+// that of the configuration, has not all that an operator needs.
+func (o *operation) explained(err error) error {
+	var answer *pgconn.PgError
+	if !errors.As(err, &answer) || answer.Code != "42501" {
+		return err
+	}
+	return fmt.Errorf("%w\n  fix: make the user a member of the role %s_operator, or name one who is in OUTBOXWORKER_DATABASE_URL", err, o.outbox)
 }
 
 // with checks the flags, and connects to the outbox that is worked on.
@@ -108,7 +120,7 @@ func (o *operation) with(command *cobra.Command, changes bool, do func(context.C
 	if err := complete(ctx, of, &filter); err != nil {
 		return err
 	}
-	return do(ctx, of, filter)
+	return o.explained(do(ctx, of, filter))
 }
 
 // choose finds out which outbox is meant, as migrate does.
@@ -135,11 +147,16 @@ func (o *operation) who() string {
 	if o.actor != "" {
 		return o.actor
 	}
-	user := environment(o.process.Environ, "USER")
-	if host, err := os.Hostname(); err == nil && user != "" {
-		return user + "@" + host
+	name := environment(o.process.Environ, "USER")
+	if name == "" { // as in a container, or under cron
+		if u, err := user.Current(); err == nil {
+			name = u.Username
+		}
 	}
-	return user
+	if host, err := os.Hostname(); err == nil && name != "" {
+		return name + "@" + host
+	}
+	return name
 }
 
 // environment returns a variable, the last one of that name.

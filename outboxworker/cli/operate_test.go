@@ -254,7 +254,13 @@ func TestOperatorsMistakesAreUsageErrors(t *testing.T) {
 		{[]string{"dead", "list", "--output", "xml"}, `--output: "xml" is none of ["table" "json" "ndjson"]`},
 		{[]string{"dead", "list", "--outbox", "outbox", "--consumer", "billing"}, "--outbox and --consumer are given"},
 		{[]string{"dead", "list", "--stream", "orders"}, "--stream is given without --consumer"},
-		{[]string{"dead", "replay", "--all", "--rate", "-1"}, "--rate: it is below 0"},
+		{[]string{"dead", "replay", "--all", "--rate", "-1"}, "--rate: -1 is not between 0.001 and 1000000 messages a second"},
+		{[]string{"dead", "replay", "--all", "--rate", "nan"}, "--rate: NaN is not between 0.001 and 1000000 messages a second"},
+		{[]string{"dead", "list", "--dead-reason", "exhuasted"}, `--dead-reason: "exhuasted" is none of ["fatal" "exhausted" "skipped"]`},
+		{[]string{"dead", "list", "--group", "no group"}, `--group: "no group" is neither a fingerprint`},
+		{[]string{"retries", "list", "--state", "parkd"}, `--state: "parkd" is none of ["retry" "parked" "delayed"]`},
+		{[]string{"keys", "blocked", "--state", "hold"}, `--state: "hold" is none of ["retrying" "held" "orphaned"]`},
+		{[]string{"audit", "--action", "replayed"}, `--action: "replayed" is none of ["replay" `},
 		{[]string{"dead", "replay", "--all", "--max-replays", "0"}, "--max-replays: it is below 1"},
 		{[]string{"dead", "show"}, "0 arguments are given; one is needed: the position or the id of a dead message"},
 		{[]string{"dead", "show", "x"}, `dead show: "x" is neither a position`},
@@ -293,6 +299,25 @@ func TestOperatorsWithoutAnOutbox(t *testing.T) {
 	if code != exitError || !strings.Contains(errOut, "connecting") || strings.Contains(errOut, "s3cret") {
 		t.Errorf("no server: exit %d, %s", code, errOut)
 	}
+	// As with the configuration of a worker, whose role may do less, or something else.
+	role := fmt.Sprintf("worker_%d", os.Getpid())
+	o.exec("CREATE ROLE " + role + " LOGIN")
+	defer func() {
+		o.exec("DROP OWNED BY " + role)
+		o.exec("DROP ROLE " + role)
+	}()
+	url, err := pgx.ParseConfig(environment(o.environ, "OUTBOXWORKER_DATABASE_URL"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	as := []string{fmt.Sprintf("OUTBOXWORKER_DATABASE_URL=host=%s port=%d dbname=%s user=%s", url.Host, url.Port, url.Database, role)}
+	for _, args := range [][]string{{"dead", "list"}, {"lanes", "pause", "1", "--yes"}} {
+		code, _, errOut = execute(t, as, args...)
+		if code != exitError || !strings.Contains(errOut, "permission denied") || !strings.Contains(errOut, "make the user a member of the role outbox_operator") {
+			t.Errorf("no right, %q: exit %d, %s", args, code, errOut)
+		}
+		o.exec("GRANT outbox_worker TO " + role)
+	}
 }
 
 // The name and the login of an operator are in the audit, each where it belongs.
@@ -314,7 +339,7 @@ func TestTheAuditNamesTheOperator(t *testing.T) {
 func TestAGroupIsNamedByItsBeginning(t *testing.T) {
 	o := newOperated(t)
 	o.exec("UPDATE outbox.dead SET fingerprint = CASE id WHEN 11 THEN 'ab00000000000000' WHEN 12 THEN 'ab11111111111111' ELSE 'cd00000000000000' END")
-	for group, want := range map[string]int{"ab1": 0, "cd": 0, "ab": exitUsage, "ef": exitNothing, "ab00000000000000": 0, "no group at all": exitNothing} {
+	for group, want := range map[string]int{"ab1": 0, "cd": 0, "ab": exitUsage, "ef": exitNothing, "ab00000000000000": 0, "abcdef0123456789": exitNothing} {
 		for _, command := range []string{"dead list", "dead discard", "keys blocked"} {
 			if command == "keys blocked" && want == 0 && group != "ab00000000000000" {
 				continue // its messages hold no key

@@ -50,7 +50,7 @@ func (l *Log) check(p *problems) {
 // checkOutboxes checks every outbox by itself, and that they differ.
 func (c *Config) checkOutboxes(p *problems) {
 	if len(c.Outboxes) == 0 {
-		p.at("outboxes", "there is none; write at least one, with a sink")
+		p.at("outboxes", "there is none, and no consumers; write at least one, with a sink")
 	}
 	seen := make(map[string]int)
 	for i := range c.Outboxes {

@@ -53,9 +53,17 @@ func escaped(text string) string {
 	return to.String()
 }
 
-// checkQueues checks the names of queues, and that no two outboxes share one.
+// checkQueues checks the names of queues, and that no two outboxes share one, also where one
+// has it by default.
 func (c *Config) checkQueues(p *problems) {
 	seen := make(map[string]int)
+	if database, err := c.Database.ConnConfig(); err == nil {
+		for i := range c.Outboxes {
+			if o := &c.Outboxes[i]; o.Retry.Timers && o.Retry.Queue == "" {
+				seen[queueName(database, o.Schema)] = i
+			}
+		}
+	}
 	for i := range c.Outboxes {
 		name, key := c.Outboxes[i].Retry.Queue, fmt.Sprintf("outboxes[%d].retry.queue", i)
 		if name == "" {

@@ -51,8 +51,10 @@
 // the lane is lost, and so do its handlers by their context. What they do after that is
 // the one thing which may be out of order: repeats of what the next owner does, too.
 //
-// Followers of a message that is handled are read ahead, up to 16 times Options.Batch in
-// each lane. An ordered consumer watches up to 8 lanes at once, over a connection each,
+// Followers of a message that is handled are read ahead, up to 16 times Options.Batch, or
+// about 32 MiB, in each lane; one with more behind it that takes long holds up the other
+// keys of its lane. So it does while the lane is given up, or Redis did not answer, since
+// then nothing is begun until what is under way has ended. An ordered consumer watches up to 8 lanes at once, over a connection each,
 // and looks at more than that 20 times a second.
 //
 // # Keys

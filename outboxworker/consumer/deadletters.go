@@ -25,6 +25,12 @@ func NewDeadLetters(client redis.UniversalClient, streamName, group string) (*De
 	return &DeadLetters{client, s}, nil
 }
 
+// SetLogger sets where is told of keys that are of a wrong type and have been renamed.
+// Default: nowhere.
+func (d *DeadLetters) SetLogger(logger *zap.Logger) {
+	d.stream.logger = logger.With(zap.String("group", d.stream.group), zap.String("stream", d.stream.name))
+}
+
 // Filter selects dead letters: those for which all that is set holds.
 type Filter struct {
 	Topic       string  `json:"topic,omitzero"`

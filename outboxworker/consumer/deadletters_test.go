@@ -90,6 +90,9 @@ func TestListDead(t *testing.T) {
 	if fmt.Sprint(ids(pages)) != fmt.Sprint(ids(all)) || pages[0].Message.Payload != nil || pages[0].PayloadBytes != 6 || string(all[0].Message.Payload) != "secret" {
 		t.Errorf("pages: %d, %+v", len(pages), pages[0])
 	}
+	if found, next, err := d.List(t.Context(), Filter{}, "", 0, false); err != nil || len(found) != 0 || next != "" {
+		t.Errorf("a page of none: %+v, %q, %v", found, next, err)
+	}
 	groups, err := d.Groups(t.Context(), Filter{})
 	if err != nil || len(groups) != 2 || groups[0].Count != 18 || groups[1].Count != 2 || groups[1].Class != "unknown" ||
 		fmt.Sprint(groups[0].Topics, groups[1].Topics) != "[bills orders] [bills]" || groups[0].First.After(groups[0].Last) {
@@ -195,12 +198,37 @@ func TestDiscard(t *testing.T) {
 	if changed, err := d.Discard(t.Context(), Filter{Class: "foreign"}, Change{}); err != nil || changed.Changed != 1 {
 		t.Errorf("%+v, %v", changed, err)
 	}
-	if lines, err := d.Audit(t.Context(), "", 100); err != nil || len(lines) != 4 || lines[1].Action != "discard" || lines[1].Filter != `{"topic":"bills"}` {
+	// Without memory, dead letters can be removed all the same.
+	if err := client.ConfigSet(t.Context(), "maxmemory", "1mb").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := client.Set(t.Context(), "full", "", 0).Err(); !isCode(err, "OOM") {
+		t.Fatalf("Redis has memory: %v", err)
+	}
+	if changed, err := d.Discard(t.Context(), Filter{}, Change{Limit: 1}); err != nil || changed.Changed != 1 {
+		t.Errorf("%+v, %v", changed, err)
+	}
+	if lines, err := d.Audit(t.Context(), "", 100); err != nil || len(lines) != 5 || lines[1].Action != "discard" || lines[1].Filter != `{"topic":"bills"}` {
 		t.Errorf("audit: %+v, %v", lines, err)
 	}
 	if _, err := d.Discard(t.Context(), Filter{}, Change{Rate: -1}); err == nil {
 		t.Error("a negative rate")
 	}
+}
+
+// What looks like a dead letter may have numbers that are none.
+func TestReplayOfForeignNumbers(t *testing.T) {
+	client := connect(t, testserver.Redis(t))
+	d := deadOf(t, client, events)
+	for _, number := range []string{"nan", "inf", "1e999", "-1e300"} {
+		appended(t, client, d.stream.dead, "dead_entry", "1-1", "dead_attempts", number, "dead_class", "", "dead_error", "",
+			"dead_fingerprint", "", "dead_replays", number, "dead_first_failed_at", number, "id", number, "topic", "orders", "payload", "")
+	}
+	if changed, err := d.Replay(t.Context(), Filter{}, Change{}); err != nil || changed.Changed != 4 {
+		t.Fatalf("%+v, %v", changed, err)
+	}
+	run(t, client, func(context.Context, *Message) error { return nil }, quick())
+	eventually(t, "all are done", func() bool { return len(listed(t, d, Filter{})) == 0 })
 }
 
 // A command keeps its rate, and what it has done when it is stopped stays.

@@ -20,13 +20,16 @@ const page = 100
 // ("" from the first on), limit of them at most; next is where to go on, or "". Payloads
 // are returned if they are asked for.
 func (d *DeadLetters) List(ctx context.Context, f Filter, after string, limit int, payload bool) (found []Dead, next string, err error) {
+	if limit < 1 {
+		return nil, "", nil
+	}
 	err = d.each(ctx, f, after, "+", payload, func(dead Dead) bool {
 		if len(found) == limit {
 			next = found[limit-1].ID
 			return false
 		}
 		found = append(found, dead)
-		return limit > 0
+		return true
 	})
 	return found, next, err
 }

@@ -2,9 +2,12 @@ package consumer
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/weirproxy/weir/internal/testserver"
 )
 
 // While the gate is closed those who wait are let through one at a time, in turn, after
@@ -99,4 +102,38 @@ func TestGateContexts(t *testing.T) {
 			t.Errorf("the second is no probe, or was one after %s", time.Since(began))
 		}
 	})
+}
+
+// Messages for which the handler is always Unavailable, as many as there are handlers, do
+// not keep another from being tried; and nothing is counted.
+func TestUnavailableMakesRoom(t *testing.T) {
+	client := connect(t, testserver.Redis(t))
+	options := quick()
+	options.Concurrency, options.Retries = 2, 0
+	var got record
+	c := run(t, client, func(_ context.Context, m *Message) error {
+		got.add(m)
+		if strings.HasPrefix(m.ID, "poison") {
+			return Unavailable(errRefused, 10*time.Millisecond)
+		}
+		return nil
+	}, options)
+	for _, id := range []string{"poison1", "poison2", "poison3"} {
+		publish(t, client, events, id)
+	}
+	eventually(t, "both handlers have such", func() bool { return len(got.ids()) > 2 })
+	publish(t, client, events, "fine")
+	eventually(t, "it is handled", func() bool { return got.count("fine") == 1 })
+	if s := seenOf(t, client, events); s.dead != 0 || s.pending+s.waiting < 3 {
+		t.Errorf("%+v", s)
+	}
+	c.stop()
+	for _, m := range got.messages {
+		if m.Attempt != 1 {
+			t.Errorf("counted: %+v", m)
+		}
+	}
+	if s := seenOf(t, client, events); s.dead != 0 || s.pending+s.waiting != 3 {
+		t.Errorf("%+v", s)
+	}
 }

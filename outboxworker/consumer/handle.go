@@ -90,7 +90,10 @@ func (c *Consumer) run(ctx context.Context, j *job) (err error) {
 		}
 	}()
 	message := j.message
-	return c.handler(ctx, &message)
+	if err = c.handler(ctx, &message); err != nil {
+		_ = judge(err).err.Error() // here, where one that panics, as a typed nil may, is recovered from
+	}
+	return err
 }
 
 // frames is a stack without the functions' arguments and the runtime's part.

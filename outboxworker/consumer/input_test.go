@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -116,7 +117,8 @@ func TestForeignMembers(t *testing.T) {
 	}
 	// Of these there are entries, but nothing of us wrote them.
 	for id, blob := range map[string]string{"x": "secret", "y": "", "z": "\xff\xff\xff"} {
-		if err := errors.Join(client.HSet(t.Context(), s.entries, id, blob).Err(), client.HSet(t.Context(), s.state, id, "[1,").Err(),
+		about := map[string]string{"x": "[1,", "y": `{"attempts":1e999,"replays":nan}`, "z": `{"entry":1,"deep":[{}]}`}[id]
+		if err := errors.Join(client.HSet(t.Context(), s.entries, id, blob).Err(), client.HSet(t.Context(), s.state, id, about).Err(),
 			client.ZAdd(t.Context(), s.due, redis.Z{Member: id}).Err()); err != nil {
 			t.Fatal(err)
 		}
@@ -196,6 +198,25 @@ func TestWrongTypes(t *testing.T) {
 	noSecrets(t, c.logs)
 }
 
+// A claim that fails as a key is of the wrong type leaves leases that have run out.
+func TestClaimOfWrongType(t *testing.T) {
+	client := connect(t, testserver.Redis(t))
+	s := streamOf(t, events)
+	keys := []string{s.due, s.leased, s.entries, s.state, s.aside}
+	for _, key := range []string{s.due, s.entries, s.state, s.aside} {
+		if err := errors.Join(client.Del(t.Context(), keys...).Err(), client.Set(t.Context(), key, "text", 0).Err(),
+			client.ZAdd(t.Context(), s.leased, redis.Z{Score: 1, Member: "1-1"}).Err()); err != nil {
+			t.Fatal(err)
+		}
+		if err := claimScript.Run(t.Context(), client, keys, 1, 1, 1, 1, 1).Err(); !isCode(err, "WRONGTYPE") {
+			t.Errorf("%s: %v", key, err)
+		}
+		if n := client.ZCard(t.Context(), s.leased).Val(); n != 1 {
+			t.Errorf("%s: the lease is gone", key)
+		}
+	}
+}
+
 // What waits and has lost its time, its lease or its state, as somebody has removed a
 // key, is tried again.
 func TestRemovedKeys(t *testing.T) {
@@ -263,4 +284,88 @@ func TestEntriesThatAreRemoved(t *testing.T) {
 	c = run(t, client, func(_ context.Context, m *Message) error { got.add(m); return nil }, options)
 	eventually(t, "it is reported", func() bool { return c.logs.FilterMessageSnippet("removed from the stream").Len() == 1 })
 	allSettled(t, client, events)
+}
+
+// The same if the consumer gives signs of life before its handler ends, and with what no
+// handler has begun with when the consumer stops.
+func TestRemovedWhileHandled(t *testing.T) {
+	for _, lease := range []time.Duration{150 * time.Millisecond, time.Hour} {
+		client := connect(t, testserver.Redis(t))
+		options := quick()
+		options.Lease, options.ForgetAfter, options.Concurrency, options.Backoff = lease, lease, 1, fixed(time.Hour)
+		begun, end := make(chan struct{}), make(chan struct{})
+		c := run(t, client, func(context.Context, *Message) error {
+			begun <- struct{}{}
+			<-end
+			return errRefused
+		}, options)
+		publish(t, client, events, "slow")
+		<-begun
+		publish(t, client, events, "waits")
+		eventually(t, "it has both", func() bool { return c.held.len() == 2 })
+		if err := client.XTrimMaxLen(t.Context(), events, 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "they are pending no more", func() bool { return seenOf(t, client, events).pending == 0 })
+		called := keepCalls(t, client)
+		eventually(t, "it has given signs of life", func() bool { return lease > time.Minute || keepCalls(t, client) > called+2 })
+		go c.stop()
+		eventually(t, "what has not begun waits", func() bool { return seenOf(t, client, events).waiting == 1 })
+		close(end)
+		c.stop()
+		if s := seenOf(t, client, events); s.waiting != 2 || s.pending != 0 {
+			t.Errorf("%+v", s)
+		}
+	}
+}
+
+// keepCalls counts what signs of life begin with.
+func keepCalls(t *testing.T, client *redis.Client) int {
+	t.Helper()
+	info, err := client.Info(t.Context(), "commandstats").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(info, "cmdstat_xpending:calls=")
+	text, _, _ = strings.Cut(text, ",")
+	n, _ := strconv.Atoi(text)
+	return n
+}
+
+// What is taken over at once is bounded in bytes; the rest follows.
+func TestTakeoverOfLargeEntries(t *testing.T) {
+	client := connect(t, testserver.Redis(t))
+	const count = 20
+	for i := range count {
+		appended(t, client, events, "id", i, "topic", "orders", "payload", strings.Repeat("x", 1<<20))
+	}
+	c, err := New(client, group, func(context.Context, *Message) error { return nil }, quick())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := c.streams[0]
+	if err := c.createGroup(t.Context(), s, "0"); err != nil {
+		t.Fatal(err)
+	}
+	if err := client.XReadGroup(t.Context(), &redis.XReadGroupArgs{Group: group, Consumer: "dead", Streams: []string{events, ">"}}).Err(); err != nil {
+		t.Fatal(err)
+	}
+	c.options.Lease = 0
+	all := 0
+	for cursor := "0-0"; ; {
+		found, err := c.takeOverOnce(t.Context(), s, cursor)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(found.jobs); n > claimBytes>>20 {
+			t.Errorf("%d were taken over at once", n)
+		}
+		all += len(found.jobs)
+		if cursor = found.next; cursor == "0-0" {
+			break
+		}
+	}
+	if all != count {
+		t.Errorf("%d were taken over", all)
+	}
 }

@@ -41,8 +41,8 @@ type job struct {
 	tenure *tenure
 	ending *settled
 
-	// sign is when the last sign of life was given, as elapsed has it; 0 where an owner
-	// of a lane answers for it.
+	// sign is when the last sign of life was given, as elapsed has it; 0 before that, and
+	// where the lease of a lane counts.
 	sign atomic.Int64
 
 	// ctx is the handler's.
@@ -88,6 +88,9 @@ func elapsed() int64 { return int64(time.Since(started)) }
 // isStale tells that the last sign of life is a lease ago, as after the process was
 // stopped: another may have the message.
 func (j *job) isStale(lease time.Duration) bool {
+	if j.tenure != nil {
+		return j.tenure.left() <= 0
+	}
 	sign := j.sign.Load()
 	return sign != 0 && elapsed()-sign > int64(lease)
 }

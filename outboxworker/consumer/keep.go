@@ -20,10 +20,13 @@ func (c *Consumer) keep(ctx context.Context, s *stream) {
 			return
 		}
 		asked := time.Now()
+		// A call to a Redis that hangs may take longer than is left.
+		alarm := time.AfterFunc(max(c.options.Lease-time.Since(last), every), func() { c.loseAll(s) })
 		err := c.keepEntries(calls, s)
 		if err == nil {
 			err = c.extendLeases(calls, s)
 		}
+		alarm.Stop()
 		if err == nil {
 			t.success()
 			last, next = asked, every
@@ -32,10 +35,15 @@ func (c *Consumer) keep(ctx context.Context, s *stream) {
 		t.failure(err)
 		next = every / 4
 		if time.Since(last) >= c.options.Lease {
-			// Whoever sees Redis may have taken them over.
-			c.lose(append(c.held.of(s, false), c.held.of(s, true)...))
+			c.loseAll(s)
 		}
 	}
+}
+
+// loseAll is for when a lease is over since the last sign of life: whoever sees Redis may
+// have taken over what the consumer had.
+func (c *Consumer) loseAll(s *stream) {
+	c.lose(append(c.held.of(s, false), c.held.of(s, true)...))
 }
 
 // lose tells handlers that their messages may be another's.
@@ -67,9 +75,10 @@ func (c *Consumer) keepEntries(ctx context.Context, s *stream) error {
 			return errAnswer
 		}
 		for i, j := range jobs {
-			if values[i] == int64(1) {
+			switch {
+			case values[i] == int64(1), values[i] == int64(2): // nobody else has it
 				j.sign.Store(asked)
-			} else if c.held.has(j) {
+			case c.held.has(j):
 				c.lose(jobs[i : i+1])
 			}
 		}

@@ -166,3 +166,34 @@ func TestLostMessage(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// A handler is told at the end of the lease also if Redis hangs, and a call for longer.
+func TestLostAsRedisHangs(t *testing.T) {
+	client := connect(t, testserver.Redis(t))
+	publish(t, client, events, "1")
+	options := quick()
+	options.Lease = 300 * time.Millisecond
+	begun, told := make(chan struct{}, 10), make(chan error, 10)
+	run(t, client, func(ctx context.Context, m *Message) error {
+		begun <- struct{}{}
+		select {
+		case <-ctx.Done():
+			told <- context.Cause(ctx)
+		case <-time.After(15 * time.Second):
+		}
+		return ctx.Err()
+	}, options)
+	<-begun
+	hangs := time.Now()
+	if err := client.Do(t.Context(), "CLIENT", "PAUSE", 2500, "ALL").Err(); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-told:
+		if took := time.Since(hangs); !errors.Is(err, ErrLost) || took > 2*time.Second {
+			t.Errorf("told %v after %s", err, took)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("nobody was told")
+	}
+}

@@ -54,10 +54,7 @@ func (m *Message) TraceID() string {
 // decode reads the fields of an entry. Its errors say what is wrong with the entry, and
 // nothing of what is in it.
 func (m *Message) decode(fields map[string]string, group string, maxBytes int) error {
-	size := 0
-	for name, value := range fields {
-		size += len(name) + len(value)
-	}
+	size := size(fields)
 	m.ID, m.Topic, m.Type, m.BizID = clipped(fields["id"], idempotency.MaxLength), fields["topic"], fields["type"], fields["biz_id"]
 	m.Key, m.HasKey = fields["key"]
 	if size > maxBytes {
@@ -89,6 +86,14 @@ func (m *Message) decode(fields map[string]string, group string, maxBytes int) e
 	}
 	m.Payload = []byte(fields["payload"])
 	return nil
+}
+
+// size is how many bytes the fields of an entry have.
+func size(fields map[string]string) (bytes int) {
+	for name, value := range fields {
+		bytes += len(name) + len(value)
+	}
+	return bytes
 }
 
 // decodeHeaders reads the headers of an entry, into which SQL may have written any JSON.

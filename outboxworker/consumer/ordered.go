@@ -61,8 +61,14 @@ func (o *Options) validateOrdered() error {
 	return nil
 }
 
-// shareEvery is how often a consumer looks which lanes are its own, at most.
-const shareEvery = 500 * time.Millisecond
+const (
+	// shareEvery is how often a consumer looks which lanes are its own, at most.
+	shareEvery = 500 * time.Millisecond
+	// askEvery is how often it asks for lanes that others own, when none has come or gone
+	// for askAfter, nor it has lost one.
+	askEvery = 5 * time.Second
+	askAfter = 10 * time.Second
+)
 
 // share is what a consumer has of the lanes.
 type share struct {
@@ -70,7 +76,13 @@ type share struct {
 	lives string // the key of the consumers that live
 	all   sync.WaitGroup
 
-	mu sync.Mutex
+	// live is how many consumers there are. Before quiet all free lanes are asked for in
+	// each round, then at ask.
+	live int
+	ask  time.Time
+
+	mu    sync.Mutex
+	quiet time.Time
 	// own are the lanes that this consumer works on, with what makes it leave them.
 	own map[*stream]context.CancelFunc
 	// leaving are those of them that it is about to leave.
@@ -96,6 +108,10 @@ func (c *Consumer) order(ctx context.Context) {
 			continue
 		}
 		t.success()
+		if live != s.live {
+			s.live = live
+			s.moved()
+		}
 		s.settle(ctx, (len(c.streams)+live-1)/live)
 		sleep(ctx, every-mathrand.N(every/4))
 	}
@@ -129,6 +145,13 @@ func (s *share) beat(ctx context.Context, goes bool) (live int, err error) {
 	return max(n, 1), nil
 }
 
+// moved notes that lanes may be free.
+func (s *share) moved() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.quiet = time.Now().Add(askAfter)
+}
+
 // settle leaves lanes beyond the share, or takes free ones up to it.
 func (s *share) settle(ctx context.Context, most int) {
 	s.mu.Lock()
@@ -147,7 +170,12 @@ func (s *share) settle(ctx context.Context, most int) {
 			stays++
 		}
 	}
+	quiet := s.quiet
 	s.mu.Unlock()
+	if now := time.Now(); now.After(quiet) && now.Before(s.ask) {
+		return
+	}
+	s.ask = time.Now().Add(askEvery)
 	mathrand.Shuffle(len(free), func(i, k int) { free[i], free[k] = free[k], free[i] })
 	for _, lane := range free {
 		if stays >= most || ctx.Err() != nil {
@@ -167,6 +195,7 @@ func (s *share) take(ctx context.Context, lane *stream) bool {
 		return false
 	case err != nil:
 		lane.trouble.failure(err)
+		s.moved()
 		return false
 	}
 	lane.trouble.success()
@@ -178,6 +207,7 @@ func (s *share) take(ctx context.Context, lane *stream) bool {
 	s.all.Go(func() {
 		defer leave()
 		t.work(ctx)
+		s.moved()
 		s.mu.Lock()
 		delete(s.own, lane)
 		delete(s.leaving, lane)

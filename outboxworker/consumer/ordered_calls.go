@@ -75,7 +75,7 @@ func (t *tenure) call(script *redis.Script, args ...any) ([]any, error) {
 	switch values[0] {
 	case int64(0):
 		return nil, ErrLost
-	case int64(2): // the client has repeated a call whose answer did not come
+	case int64(2): // the client has repeated a call, or Redis has forgotten some
 		return nil, errAnew
 	}
 	return values, nil
@@ -96,7 +96,7 @@ type laneTaken struct {
 // take takes what is next in the lane.
 func (t *tenure) take(most int) (laneTaken, error) {
 	t.turn++
-	values, err := t.call(laneTakeScript, t.c.options.Lease.Milliseconds(), t.turn, t.c.group, most, t.from, t.raise)
+	values, err := t.call(laneTakeScript, t.c.options.Lease.Milliseconds(), t.turn, t.c.group, most, t.from, t.raise, claimBytes)
 	if errors.Is(err, ErrLost) || errors.Is(err, errAnew) {
 		return laneTaken{}, err
 	}
@@ -186,30 +186,35 @@ func (t *tenure) report(lost int64, made bool, foreign int64) {
 // settleBytes is after how many bytes of entries a call of lane_settle ends.
 const settleBytes = 4 << 20
 
-// mend makes due what waits and was forgotten. all looks at everything that waits, in
-// place of the first of each key.
-func (t *tenure) mend(all bool) error {
-	what := "keys"
-	if all {
-		what = "all"
+// mend makes due what waits and was forgotten: of the next keys the first. If there is more
+// that waits for nothing than can be found in that way, it looks at everything.
+func (t *tenure) mend() error {
+	next, short, err := t.callMend("keys", t.mended)
+	if err != nil {
+		return err
 	}
-	for cursor := "0"; ; {
-		values, err := t.call(laneMendScript, t.c.options.Lease.Milliseconds(), what, cursor)
-		if err != nil {
+	for cursor := "0"; short; short = cursor != "0" {
+		if cursor, _, err = t.callMend("all", cursor); err != nil {
 			return err
 		}
-		if len(values) != 3 {
-			return errAnswer
-		}
-		next, ok := values[1].(string)
-		if !ok {
-			return errAnswer
-		}
-		if values[2] == int64(1) {
-			return t.mend(true)
-		}
-		if cursor = next; cursor == "0" {
-			return nil
-		}
 	}
+	t.mended = next
+	return nil
+}
+
+func (t *tenure) callMend(what, cursor string) (next string, short bool, err error) {
+	values, err := t.call(laneMendScript, t.c.options.Lease.Milliseconds(), what, cursor)
+	if err != nil {
+		return "", false, err
+	}
+	if len(values) != 4 {
+		return "", false, errAnswer
+	}
+	next, isText := values[1].(string)
+	sleep, isNumber := values[3].(int64)
+	if !isText || !isNumber {
+		return "", false, errAnswer
+	}
+	t.lookIn(sleep)
+	return next, values[2] == int64(1), nil
 }

@@ -21,8 +21,13 @@ type tenure struct {
 	c     *Consumer
 	lane  *stream
 	token string
-	// turn is the number of the last call of lane_take.
+	// turn is the number of the last call of lane_take, or of lane_settle that was answered.
 	turn int
+	// look is when to take again without being woken.
+	look time.Time
+	// nextMend is when to mend, and mended the key up to which that has come, or 0.
+	nextMend time.Time
+	mended   string
 	// from is the id from which on entries of owners before are taken over, and raise what
 	// that counts. It is empty when all are.
 	from  string
@@ -46,6 +51,7 @@ type tenure struct {
 func newTenure(c *Consumer, lane *stream, token string) *tenure {
 	t := &tenure{
 		c: c, lane: lane, token: token,
+		look: time.Now(), mended: "0",
 		queues:  newQueues(),
 		ended:   make(chan *job, maxCall),
 		watched: make(chan string, 1),
@@ -60,8 +66,10 @@ const (
 	// that it takes from handlers. unwatched is how often the others are looked at.
 	mostWatching = 8
 	unwatched    = 50 * time.Millisecond
-	// mendEvery is how often it is checked that nothing waits behind nothing.
+	// mendEvery is how often it is checked that nothing waits behind nothing. Where much
+	// waits, a call looks at a part; until the next it works mendPart times as long.
 	mendEvery = 5 * time.Second
+	mendPart  = 9
 )
 
 // work works on the lane until it is lost, or leave is done and handlers are through.
@@ -102,13 +110,13 @@ func (t *tenure) loop(leave context.Context) error {
 	leave, anew := context.WithCancel(leave)
 	defer anew()
 	mending := &trouble{logger: t.lane.logger, what: "looking through what waits in the lane"}
-	if err := t.persist(mending, func() error { return t.mend(true) }); err != nil {
-		return ignoreAnew(err)
-	}
-	nextMend := time.Now().Add(mendEvery)
-	look := time.Now() // when to take again without being woken
 	for {
-		if err := t.conclude(); errors.Is(err, errAnew) {
+		err := t.conclude()
+		until := time.Now()
+		if err == nil && leave.Err() == nil {
+			until, err = t.step(mending)
+		}
+		if errors.Is(err, errAnew) {
 			anew()
 		} else if err != nil {
 			return err
@@ -118,31 +126,58 @@ func (t *tenure) loop(leave context.Context) error {
 			if t.queues.running == 0 {
 				return nil
 			}
-		} else if room := t.queues.room(t.c.options.Batch); room > 0 && !time.Now().Before(look) {
-			found, err := t.take(room)
-			if errors.Is(err, errAnew) {
-				t.lane.trouble.failure(err)
-				anew()
-				continue
-			} else if err != nil {
-				return err
-			}
-			look = t.accept(found, room)
 		}
-		if leave.Err() == nil && time.Now().After(nextMend) {
-			if err := t.persist(mending, func() error { return t.mend(false) }); errors.Is(err, errAnew) {
-				anew()
-				continue
-			} else if err != nil {
-				return err
-			}
-			nextMend = time.Now().Add(mendEvery)
-		}
-		if woken, err := t.wait(leave, look); err != nil {
+		if err := t.wait(leave, until); err != nil {
 			return err
-		} else if woken {
-			look = time.Now()
 		}
+	}
+}
+
+// step does what it is time for, and returns until when it is for nothing.
+func (t *tenure) step(mending *trouble) (until time.Time, err error) {
+	if began := time.Now(); !began.Before(t.nextMend) {
+		if err := t.persist(mending, t.mend); err != nil {
+			return until, err
+		}
+		t.nextMend = time.Now().Add(mendPart * time.Since(began))
+		if t.mended == "0" {
+			t.nextMend = began.Add(mendEvery)
+		}
+	}
+	room := t.queues.room(t.c.options.Batch)
+	if room > 0 && !time.Now().Before(t.look) {
+		if err := t.takeMore(room); err != nil {
+			return until, err
+		}
+		room = t.queues.room(t.c.options.Batch)
+	}
+	if room > 0 && t.look.Before(t.nextMend) {
+		return t.look, nil
+	}
+	return t.nextMend, nil
+}
+
+// takeMore takes what is next and queues it.
+func (t *tenure) takeMore(room int) error {
+	found, err := t.take(room)
+	if errors.Is(err, errAnew) {
+		t.lane.trouble.failure(err)
+	}
+	if err != nil {
+		return err
+	}
+	t.look = t.accept(found, room)
+	return nil
+}
+
+// lookIn has work look for what waits when the next is due: in so many ms, or never if that
+// is negative.
+func (t *tenure) lookIn(ms int64) {
+	if ms < 0 {
+		return
+	}
+	if at := time.Now().Add(time.Duration(ms) * time.Millisecond); at.Before(t.look) {
+		t.look = at
 	}
 }
 
@@ -171,23 +206,18 @@ func (t *tenure) accept(found laneTaken, room int) time.Time {
 	return now.Add(min(found.sleep, longestSleep))
 }
 
-// wait offers jobs to handlers until something has changed. It tells whether that are new
-// entries.
-func (t *tenure) wait(leave context.Context, look time.Time) (woken bool, err error) {
-	var offer chan *job
+// wait offers jobs to handlers until something has changed, or it is time.
+func (t *tenure) wait(leave context.Context, until time.Time) error {
 	next := t.queues.ready()
-	if next != nil && leave.Err() == nil {
+	var offer chan *job
+	if next != nil {
 		offer = t.c.jobs
 	}
-	var timeout <-chan time.Time
-	if leave.Err() == nil && t.queues.room(t.c.options.Batch) > 0 {
-		timer := time.NewTimer(time.Until(look))
-		defer timer.Stop()
-		timeout = timer.C
-	}
-	leaving, lost := leave.Done(), t.ctx.Done()
-	if leave.Err() != nil {
-		leaving = nil
+	timer := time.NewTimer(time.Until(until))
+	defer timer.Stop()
+	timeout, leaving, lost := timer.C, leave.Done(), t.ctx.Done()
+	if leave.Err() != nil { // what is under way ends
+		offer, timeout, leaving = nil, nil, nil
 	}
 	if t.c.hard.Err() != nil { // handlers have been told to end
 		lost = nil
@@ -199,12 +229,12 @@ func (t *tenure) wait(leave context.Context, look time.Time) (woken bool, err er
 		t.through = append(t.through, j)
 	case <-timeout:
 	case <-t.wake:
-		woken = true
+		t.look = time.Now()
 	case <-leaving:
 	case <-lost:
 		if cause := context.Cause(t.ctx); errors.Is(cause, ErrLost) {
-			return false, cause
+			return cause
 		}
 	}
-	return woken, nil
+	return nil
 }

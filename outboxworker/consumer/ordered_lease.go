@@ -87,28 +87,45 @@ func (t *tenure) lost() {
 	}
 }
 
-// watch waits for entries that are newer than those which work has read.
+// watch waits for entries that are newer than those which work has read, and wakes it.
 func (t *tenure) watch(ctx context.Context) {
-	for {
+	for after := ""; ctx.Err() == nil; {
+		if after == "" { // work has not looked since it was woken
+			select {
+			case <-ctx.Done():
+			case after = <-t.watched:
+			}
+			continue
+		}
+		err := t.peek(ctx, after)
+		if errors.Is(err, redis.Nil) {
+			select {
+			case after = <-t.watched: // newer
+			default:
+			}
+			continue
+		}
+		if err != nil {
+			sleep(ctx, shortestWait) // work will say why
+		}
+		after = ""
 		select {
-		case <-ctx.Done():
-			return
-		case after := <-t.watched:
-			select {
-			case t.c.watching <- struct{}{}:
-				// What it returns work reads as the owner.
-				err := t.c.client.XRead(context.WithoutCancel(ctx), &redis.XReadArgs{Streams: []string{t.lane.name, after}, Count: 1, Block: block}).Err()
-				<-t.c.watching
-				if err != nil && !errors.Is(err, redis.Nil) {
-					sleep(ctx, shortestWait) // work will say why
-				}
-			default:
-				sleep(ctx, unwatched)
-			}
-			select {
-			case t.wake <- struct{}{}:
-			default:
-			}
+		case t.wake <- struct{}{}:
+		default:
 		}
 	}
+}
+
+// peek waits for an entry after that one, or looks for it where too many lanes are watched.
+// What it sees work reads as the owner. The error is redis.Nil if there is none yet.
+func (t *tenure) peek(ctx context.Context, after string) error {
+	args := &redis.XReadArgs{Streams: []string{t.lane.name, after}, Count: 1, Block: block}
+	select {
+	case t.c.watching <- struct{}{}:
+		defer func() { <-t.c.watching }()
+	default:
+		sleep(ctx, unwatched)
+		args.Block = -1 // not at all
+	}
+	return t.c.client.XRead(context.WithoutCancel(ctx), args).Err()
 }

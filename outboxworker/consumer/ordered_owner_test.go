@@ -77,7 +77,7 @@ func TestOrderedFencing(t *testing.T) {
 		_, extending := before.callWithin(time.Minute, 1000)
 		_, leaving := before.callWithin(time.Minute, "")
 		for what, err := range map[string]error{
-			"take": taking, "extend": extending, "leave": leaving, "mend": before.mend(true),
+			"take": taking, "extend": extending, "leave": leaving, "mend": before.mend(),
 			"settle": before.settle([]settled{{job: found.jobs[0], what: "done"}, {job: found.jobs[1], what: "dead"}}),
 		} {
 			if !errors.Is(err, ErrLost) {

@@ -14,8 +14,9 @@ type queues struct {
 	byKey map[string]*queue
 	// waiting are the queues whose first job may begin, in turn.
 	waiting []*queue
-	// running is how many jobs have begun, and queued how many have not.
-	running, queued int
+	// running is how many jobs have begun, and queued how many have not; bytes is what
+	// the fields of all have.
+	running, queued, bytes int
 }
 
 type queue struct {
@@ -29,14 +30,18 @@ func newQueues() queues { return queues{byKey: make(map[string]*queue)} }
 // len is how many jobs there are.
 func (q *queues) len() int { return q.running + q.queued }
 
-// followersOfEach is how many jobs of a batch there may be for each that has begun or may
-// begin: so that one key which takes long does not keep others from being read.
-const followersOfEach = 16
+const (
+	// followersOfEach is how many jobs of a batch there may be for each that has begun or
+	// may begin: so that one key which takes long does not keep others from being read.
+	followersOfEach = 16
+	// enoughBytes is from how many bytes on there is no room.
+	enoughBytes = 32 << 20
+)
 
 // room is how many more jobs there may be; 0 while half of the batch may begin, so that
 // not each that ends is a reason to read one.
 func (q *queues) room(batch int) int {
-	if len(q.waiting) > batch/2 {
+	if len(q.waiting) > batch/2 || q.bytes >= enoughBytes {
 		return 0
 	}
 	return max(0, min(batch-q.running-len(q.waiting), followersOfEach*batch-q.len()))
@@ -64,6 +69,7 @@ func (q *queues) add(j *job) {
 	}
 	of.jobs = slices.Insert(of.jobs, at, j)
 	q.queued++
+	q.bytes += size(j.fields)
 	if len(of.jobs) == 1 && !of.busy {
 		q.waiting = append(q.waiting, of)
 	}
@@ -111,6 +117,7 @@ func (q *queues) end(j *job) {
 	of := q.byKey[name]
 	of.busy = false
 	q.running--
+	q.bytes -= size(j.fields)
 	if len(of.jobs) == 0 {
 		delete(q.byKey, name)
 		return
@@ -129,6 +136,9 @@ func (q *queues) followers(j *job) []*job {
 	delete(q.byKey, name)
 	q.waiting = slices.DeleteFunc(q.waiting, func(other *queue) bool { return other == of })
 	q.queued -= len(of.jobs)
+	for _, follower := range of.jobs {
+		q.bytes -= size(follower.fields)
+	}
 	return of.jobs
 }
 

@@ -92,14 +92,6 @@ func (t *tenure) conclude() error {
 	return nil
 }
 
-// ignoreAnew lets the lane be given up, and acquired anew.
-func ignoreAnew(err error) error {
-	if errors.Is(err, errAnew) {
-		return nil
-	}
-	return err
-}
-
 // persist does something until Redis has answered, as long as the lane is this
 // consumer's.
 func (t *tenure) persist(trouble *trouble, do func() error) error {
@@ -122,7 +114,7 @@ func (t *tenure) persist(trouble *trouble, do func() error) error {
 // settle writes down what became of jobs.
 func (t *tenure) settle(all []settled) error {
 	for len(all) > 0 {
-		args, n := []any{t.c.group}, 0
+		args, n := []any{t.c.group, t.turn + 1}, 0
 		for bytes := 0; n < len(all) && n < maxCall && bytes < settleBytes; n++ {
 			s := &all[n]
 			name := ""
@@ -140,8 +132,15 @@ func (t *tenure) settle(all []settled) error {
 				f.attempts, f.class, f.text, f.fingerprint, len(fields))
 			args = append(args, fields...)
 		}
-		if _, err := t.call(laneSettleScript, args...); err != nil {
-			return err
+		values, err := t.call(laneSettleScript, args...)
+		if err != nil {
+			return err // a call that was made for all that has the same number as the next
+		}
+		t.turn++
+		if len(values) == 3 {
+			if sleep, ok := values[2].(int64); ok {
+				t.lookIn(sleep)
+			}
 		}
 		all = all[n:]
 	}

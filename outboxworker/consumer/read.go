@@ -160,7 +160,7 @@ type taken struct {
 
 func (c *Consumer) takeOverOnce(ctx context.Context, s *stream, cursor string) (taken, error) {
 	values, err := call(ctx, c.client, s.logger, s, takeoverScript, []string{s.name},
-		c.group, c.options.Consumer, c.options.Lease.Milliseconds(), cursor, c.options.Batch)
+		c.group, c.options.Consumer, c.options.Lease.Milliseconds(), cursor, c.options.Batch, claimBytes)
 	if err != nil {
 		return taken{}, err
 	}

@@ -15,7 +15,7 @@ const (
 	longestSleep = time.Second
 	// shortestSleep lets what is due at about the same time be claimed together.
 	shortestSleep = 5 * time.Millisecond
-	// claimBytes bounds what one claim returns.
+	// claimBytes bounds what one claim or takeover returns.
 	claimBytes = 8 << 20
 	// maxLease is the longest lease. An end further away is not believed.
 	maxLease = time.Hour

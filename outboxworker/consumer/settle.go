@@ -24,13 +24,16 @@ func (c *Consumer) work(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case j := <-c.jobs:
-			c.attend(ctx, j)
+			for j != nil {
+				j = c.attend(ctx, j)
+			}
 		}
 	}
 }
 
-// attend sees to a job until it is settled, given back or lost.
-func (c *Consumer) attend(ctx context.Context, j *job) {
+// attend sees to a job until it is settled, given back or lost. It returns another job if
+// it has taken one in the place of this one.
+func (c *Consumer) attend(ctx context.Context, j *job) (next *job) {
 	if j.tenure != nil {
 		defer func() { j.tenure.ended <- j }()
 	}
@@ -38,23 +41,23 @@ func (c *Consumer) attend(ctx context.Context, j *job) {
 	switch {
 	case j.malformed != nil:
 		c.settle(j, verdict{kind: fatal, err: j.malformed, class: "malformed"})
-		return
+		return nil
 	case j.takeovers() > c.options.MaxTakeovers:
 		c.settle(j, verdict{kind: fatal, err: errCrash, class: "crash"})
-		return
+		return nil
 	}
 	for {
 		if j.isStale(c.options.Lease) {
 			c.lose([]*job{j})
 			c.metrics.outcome(j.stream, "lost")
-			return
+			return nil
 		}
 		probe, err := c.gate.enter(ctx, j.ctx)
 		if err != nil {
 			if !j.isLost() {
 				c.giveBack(j)
 			}
-			return
+			return nil
 		}
 		v := c.handle(j)
 		away := v.kind == unavailable
@@ -62,6 +65,12 @@ func (c *Consumer) attend(ctx context.Context, j *job) {
 			c.away.failure(v.err)
 			c.metrics.outcome(j.stream, "unavailable")
 			c.metrics.pausing(c, true)
+			if probe {
+				next = c.makeRoom(j, v)
+			}
+			if next != nil {
+				return next
+			}
 			continue
 		} else if changed {
 			c.away.success()
@@ -77,8 +86,23 @@ func (c *Consumer) attend(ctx context.Context, j *job) {
 		default:
 			c.settle(j, v)
 		}
-		return
+		return nil
 	}
+}
+
+// makeRoom lets a message wait whose turn to be tried was in vain, if another waits for a
+// handler, and returns that: messages for which the handler is always Unavailable must not
+// keep the others from being tried.
+func (c *Consumer) makeRoom(j *job, v verdict) (next *job) {
+	select {
+	case next = <-c.jobs:
+		_, v.after, _ = c.gate.look() // until the pause is over
+		if !j.isLost() {
+			c.settle(j, v)
+		}
+	default:
+	}
+	return next
 }
 
 var errCrash = errors.New("consumers have vanished with the message again and again")
@@ -96,7 +120,7 @@ func (c *Consumer) decide(j *job, v verdict) fate {
 	f := fate{attempts: j.message.Attempt, class: clipped(v.class, 100), text: clipped(v.err.Error(), maxError)}
 	f.fingerprint = fingerprint.Of(f.class, f.text)
 	switch {
-	case v.kind == busy:
+	case v.kind == busy, v.kind == unavailable:
 		f.attempts--
 		f.wait = v.after
 		if f.wait <= 0 {
@@ -163,6 +187,17 @@ func (c *Consumer) write(ctx context.Context, j *job, done bool, f fate) (own bo
 		n, err := c.client.XAck(ctx, s.name, c.group, j.id).Result()
 		return n == 1, clean(err)
 	}
+	own, err = c.leave(ctx, j, f)
+	if own && !f.dead {
+		s.hint()
+	}
+	return own, err
+}
+
+// leave acknowledges an entry, and lets it wait or makes it a dead letter. If it is not in
+// the stream any more, what the consumer has of it is taken.
+func (c *Consumer) leave(ctx context.Context, j *job, f fate) (own bool, err error) {
+	s := j.stream
 	wait := any("")
 	if !f.dead {
 		wait = milliseconds(f.wait)
@@ -171,13 +206,11 @@ func (c *Consumer) write(ctx context.Context, j *job, done bool, f fate) (own bo
 	args := []any{c.group, c.options.Consumer, j.id, wait, f.attempts, f.class, f.text, f.fingerprint}
 	n, err := number(ctx, c.client, s.logger, s, leaveScript, keys, args...)
 	if err == nil && n == -1 {
+		s.logger.Warn("an entry was removed from the stream while a consumer had it; it is kept", c.fields(j)...)
 		for name, value := range j.fields {
 			args = append(args, name, value)
 		}
 		n, err = number(ctx, c.client, s.logger, s, leaveScript, keys, args...)
-	}
-	if err == nil && n == 1 && !f.dead {
-		s.hint()
 	}
 	return n == 1, err
 }
@@ -209,6 +242,9 @@ func (s *stream) hint() {
 
 // tell counts and logs what became of a message.
 func (c *Consumer) tell(j *job, v verdict, f fate) {
+	if v.kind == unavailable {
+		return // it was counted, and is in the log
+	}
 	outcome := map[kind]string{done: "done", busy: "busy", fatal: "fatal", failed: "failed"}[v.kind]
 	if v.class == "malformed" {
 		outcome = "malformed"
@@ -254,7 +290,13 @@ func (c *Consumer) giveBack(jobs ...*job) {
 		for _, j := range some {
 			args = append(args, j.id, j.delivered-1)
 		}
-		if _, err := call(ctx, c.client, s.logger, s, keepScript, []string{s.name}, args...); err != nil {
+		values, err := call(ctx, c.client, s.logger, s, keepScript, []string{s.name}, args...)
+		for i, j := range some {
+			if err == nil && i < len(values) && values[i] == int64(2) { // nobody could take it from the stream
+				_, err = c.leave(ctx, j, fate{attempts: j.message.Attempt - 1})
+			}
+		}
+		if err != nil {
 			s.logger.Warn("entries could not be given back: they are taken over later", zap.Int("entries", len(some)), zap.Error(err))
 		}
 	}

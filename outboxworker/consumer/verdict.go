@@ -41,7 +41,7 @@ func Busy(after time.Duration) error {
 // Unavailable says that what the handler needs is away, and the message not to blame.
 // Nothing is counted, and the consumer begins nothing for that time; if it is 0, for a
 // second that doubles up to 30. Then one message is tried, and the others if that is not
-// Unavailable.
+// Unavailable; if it is, another is tried after the next pause.
 func Unavailable(err error, after time.Duration) error {
 	return &saying{err: orUnknown(err), kind: unavailable, after: after}
 }

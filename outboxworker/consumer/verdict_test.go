@@ -1,11 +1,14 @@
 package consumer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/weirproxy/weir/internal/testserver"
 )
 
 func TestJudge(t *testing.T) {
@@ -46,4 +49,20 @@ func TestClipped(t *testing.T) {
 	if got := clipped("a\xffb", 5); got != "a\uFFFDb" {
 		t.Errorf("%q", got)
 	}
+}
+
+// missing is an error that panics when it is nil, as it is in an error.
+type missing struct{ what string }
+
+func (m *missing) Error() string { return m.what + " is missing" }
+
+// A typed nil is a failure, and takes nobody down.
+func TestErrorPanics(t *testing.T) {
+	client := connect(t, testserver.Redis(t))
+	publish(t, client, events, "1")
+	options := quick()
+	options.Retries = 0
+	run(t, client, func(context.Context, *Message) error { return Class((*missing)(nil), "lookup") }, options)
+	d := deadOf(t, client, events)
+	eventually(t, "it is dead", func() bool { return len(listed(t, d, Filter{Class: "panic"})) == 1 })
 }

@@ -8,27 +8,38 @@ local function now()
   return time[1] * 1000000 + time[2]
 end
 
+-- finite returns a number that can be calculated with and written again, or nil: what
+-- somebody else has written may be none, or infinite.
+local function finite(value)
+  local number = tonumber(value)
+  if number and math.abs(number) < 1e15 then
+    return number
+  end
+end
+
 -- readable returns a state, also where somebody else has written what is none.
 local function readable(text, id)
-  local ok, state = pcall(cjson.decode, text or '')
-  if not ok or type(state) ~= 'table' then
-    state = {}
+  local ok, found = pcall(cjson.decode, text or '')
+  if not ok or type(found) ~= 'table' then
+    found = {}
   end
-  local function keep(kind, ...)
-    for _, name in ipairs({...}) do
-      if type(state[name]) ~= kind then
-        state[name] = nil
-      end
-    end
+  local state = {}
+  for _, name in ipairs({'attempts', 'before', 'replays', 'takeovers', 'first_failed_at'}) do
+    state[name] = type(found[name]) == 'number' and finite(found[name]) or nil
   end
-  keep('number', 'attempts', 'before', 'replays', 'takeovers', 'first_failed_at')
-  keep('string', 'entry', 'class', 'error', 'fingerprint', 'dead')
+  for _, name in ipairs({'entry', 'class', 'error', 'fingerprint', 'dead'}) do
+    state[name] = type(found[name]) == 'string' and found[name] or nil
+  end
+  local ms, seq = string.match(state.dead or '', '^(%d+)-(%d+)$')
+  if not ms or #ms > 19 or #seq > 19 then
+    state.dead = nil -- no id of an entry
+  end
   state.entry = state.entry or id
   state.attempts = state.attempts or 0
   return state
 end
 
--- fields returns the fields of what waits. What cannot be read becomes one field.
+-- unpacked returns the fields of what waits. What cannot be read becomes one field.
 local function unpacked(blob)
   local ok, fields = pcall(cmsgpack.unpack, blob)
   if not ok or type(fields) ~= 'table' or #fields == 0 or #fields % 2 ~= 0 then

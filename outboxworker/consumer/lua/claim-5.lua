@@ -16,7 +16,8 @@
 -- were set aside, when the new leases end in µs, and of each how late it is in ms.
 
 local due, leased, entries, states, aside = unpack(KEYS)
-call('ZCARD', aside) -- fails before the first write if it is of the wrong type
+call('ZCARD', due) -- these fail before the first write if a key is of the wrong type
+call('ZCARD', aside)
 call('HLEN', entries)
 call('HLEN', states)
 local at = now()

@@ -30,10 +30,6 @@ for i = 5, #ARGV do
   end
   answer[#answer + 1] = result
 end
-if #changed > 0 then
-  call('XADD', audit, '*', 'action', 'discard', 'actor', ARGV[1], 'reason', ARGV[2], 'filter', ARGV[3], 'run', ARGV[4],
-    'count', #changed, 'ids', table.concat(changed, ','))
-end
 for _, id in ipairs(changed) do
   local name = 'dead:' .. id
   call('XDEL', dead, id)
@@ -43,5 +39,10 @@ for _, id in ipairs(changed) do
     call('HDEL', entries, name)
     call('HDEL', states, name)
   end
+end
+-- Last, as Redis allows it after a removal also without memory.
+if #changed > 0 then
+  call('XADD', audit, '*', 'action', 'discard', 'actor', ARGV[1], 'reason', ARGV[2], 'filter', ARGV[3], 'run', ARGV[4],
+    'count', #changed, 'ids', table.concat(changed, ','))
 end
 return answer

@@ -7,19 +7,23 @@
 -- ARGV[4..] for each entry: its id, and how often it is said to have been delivered, or ''
 --          for no change; 500 at most
 --
--- Returns of each whether it was still pending at this consumer. Others are left alone.
+-- Returns of each 1 if it was still pending at this consumer; 2 if it is neither pending
+-- nor in the stream any more, so that nobody else can have it; 0 else. Entries that are
+-- pending elsewhere are left alone.
 
 local call = redis.call
 local answer = {}
 for i = 4, #ARGV, 2 do
-  local held = #call('XPENDING', KEYS[1], ARGV[1], ARGV[i], ARGV[i], 1, ARGV[2]) > 0
-  if held then
-    local claim = {'XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[i], 'IDLE', ARGV[3], 'JUSTID'}
+  local id, held = ARGV[i], 0
+  if #call('XPENDING', KEYS[1], ARGV[1], id, id, 1, ARGV[2]) > 0 then
+    local claim = {'XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, id, 'IDLE', ARGV[3], 'JUSTID'}
     if ARGV[i + 1] ~= '' then
-      claim = {'XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[i], 'IDLE', ARGV[3], 'RETRYCOUNT', ARGV[i + 1], 'JUSTID'}
+      claim = {'XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, id, 'IDLE', ARGV[3], 'RETRYCOUNT', ARGV[i + 1], 'JUSTID'}
     end
-    call(unpack(claim))
+    held = #call(unpack(claim)) > 0 and 1 or 2 -- it ends what is not in the stream
+  elseif #call('XRANGE', KEYS[1], id, id) == 0 and #call('XPENDING', KEYS[1], ARGV[1], id, id, 1) == 0 then
+    held = 2
   end
-  answer[#answer + 1] = held and 1 or 0
+  answer[#answer + 1] = held
 end
 return answer

@@ -1,8 +1,8 @@
 -- lane: what the scripts of a lane have in common, after bury.
 --
 -- KEYS[1]  owner: a hash of the token of who owns the lane, and of turn, the number of its
---          last call of lane_take. It expires with the owner's lease; the token is empty
---          when the owner has given up the lane
+--          last call of lane_take or lane_settle. It expires with the owner's lease; the
+--          token is empty when the owner has given up the lane
 -- KEYS[2]  the stream
 -- KEYS[3]  due: a sorted set of what waits by when it is due, in ms; of those of a key the
 --          first alone is in it
@@ -68,6 +68,15 @@ local function queue(hash, count)
     end
     names = {}
   end
+end
+
+-- next_due returns in how many ms the next of those that wait is due, or -1.
+local function next_due(at)
+  local soonest = call('ZRANGE', due, 0, 0, 'WITHSCORES')
+  if #soonest == 0 then
+    return -1
+  end
+  return math.ceil(math.max(math.min(tonumber(soonest[2]) - at / 1000, 1e12), 0))
 end
 
 -- follow makes the first that waits of a key due, unless it is due or taken: so that

@@ -12,6 +12,8 @@ local time = call('TIME')
 local now = math.floor(time[1] * 1000 + time[2] / 1000)
 -- What needs memory is not refused after a write.
 call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[2])
+-- Since the clock was set back, nobody else would ever be: those that live come back.
+call('ZREMRANGEBYSCORE', KEYS[1], '(' .. string.format('%.0f', now), '+inf')
 if ARGV[3] == '1' then
   call('ZREM', KEYS[1], ARGV[1])
 else

@@ -5,8 +5,8 @@
 -- ARGV[3]  all: look at everything that waits; or keys: look at the first of each key
 -- ARGV[4]  where to begin: 0, or what the call before returned
 --
--- Returns {1, next, short}: where to go on, or 0; and 1 when there are fewer due and taken
--- than there must be.
+-- Returns {1, next, short, sleep}: where to go on, or 0; 1 when there are fewer due and
+-- taken than there must be; and in how many ms the next of those that wait is due, or -1.
 
 if not owned() then
   return {0}
@@ -25,14 +25,14 @@ if ARGV[3] == 'all' then
       call('ZADD', due, 'NX', math.floor(at / 1000), name)
     end
   end
-  return {1, found[1], 0}
+  return {1, found[1], 0, next_due(at)}
 end
 for _ = 1, 200 do
   local after = cursor == '0' and '-' or '(' .. cursor .. ';'
   local found = call('ZRANGEBYLEX', parked, after, '+', 'LIMIT', 0, 1)[1]
   if not found then
     local alone = call('HLEN', entries) - call('ZCARD', parked) -- have no key
-    return {1, '0', alone > call('ZCARD', due) + call('ZCARD', leased) and 1 or 0}
+    return {1, '0', alone > call('ZCARD', due) + call('ZCARD', leased) and 1 or 0, next_due(at)}
   end
   cursor = string.sub(found, 1, 40)
   if string.find(found, '^%x+:%d+-%d+:', 1) and string.sub(found, 41, 41) == ':' then
@@ -41,4 +41,4 @@ for _ = 1, 200 do
     call('ZREM', parked, found)
   end
 end
-return {1, cursor, 0}
+return {1, cursor, 0, next_due(at)}

@@ -1,7 +1,9 @@
 -- lane_settle-10: says what became of entries that were taken.
 --
 -- ARGV[2]  the group
--- ARGV[3..] for each: what became of it; its name among those that wait, or '' when it is
+-- ARGV[3]  the number of this call: one more than that of the owner's last. Where that is
+--          another, it stays, so that the next call of lane_take finds out
+-- ARGV[4..] for each: what became of it; its name among those that wait, or '' when it is
 --          pending in the stream; its id; the SHA-1 of its key, or ''; in how many ms it is
 --          due; the attempts that count, the class of the error, its text, its
 --          fingerprint; how many its fields are, names and values, and those, where it is
@@ -14,7 +16,8 @@
 --
 -- What neither is pending nor waits somebody else has disposed of. It is left alone.
 --
--- Returns {1, n}: how many there were of the others.
+-- Returns {1, n, sleep}: how many there were of the others, and in how many ms the next of
+-- those that wait is due, or -1.
 
 if not owned() then
   return {0}
@@ -55,13 +58,29 @@ local function drop(name, id, hash, state)
   end
 end
 
+-- tried calls a command that may fail as the stream or its group is gone, or is none. Then
+-- it returns nil.
+local function tried(...)
+  local answer = redis.pcall(...)
+  local text = type(answer) == 'table' and answer.err
+  if not text then
+    return answer
+  end
+  if not string.find(text, 'NOGROUP', 1, true) and not string.find(text, 'WRONGTYPE', 1, true) then
+    call(...) -- fails as before
+  end
+end
+
 local function settle(what, name, id, hash, wait, attempts, class, text, fingerprint, fields)
   local blob
   if name == '' then
-    -- What needs memory is not refused after a write.
-    if redis.pcall('XACK', stream, group, id) ~= 1 then
+    if what == 'done' then
+      return tried('XACK', stream, group, id) or 0
+    end
+    if #(tried('XPENDING', stream, group, id, id, 1) or {}) == 0 then
       return 0
     end
+    call('ZREM', leased, id) -- what needs memory is not refused after a write
   else
     blob = call('HGET', entries, name)
     call('ZREM', leased, name)
@@ -77,18 +96,18 @@ local function settle(what, name, id, hash, wait, attempts, class, text, fingerp
   end
   if what == 'wait' or what == 'park' then
     keep(what, name, id, hash, state, fields, wait)
-    return 1
-  end
-  if what == 'dead' then
+  elseif what == 'dead' then
     bury(dead, state, blob and unpacked(blob) or fields)
   end
-  if name ~= '' then
+  if name == '' then
+    call('XACK', stream, group, id) -- last: where a right is missing it stays pending
+  elseif what == 'done' or what == 'dead' then
     drop(name, id, hash, state)
   end
   return 1
 end
 
-local i, settled = 3, 0
+local i, settled = 4, 0
 while i <= #ARGV do
   local count, fields = tonumber(ARGV[i + 9]), {}
   for n = 1, count do
@@ -101,4 +120,7 @@ while i <= #ARGV do
   end
   i = i + 10 + count
 end
-return {1, settled}
+if tonumber(call('HGET', owner, 'turn') or 0) == ARGV[3] - 1 then
+  call('HSET', owner, 'turn', ARGV[3])
+end
+return {1, settled, next_due(at)}

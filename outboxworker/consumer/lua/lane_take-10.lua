@@ -2,13 +2,15 @@
 -- new, or that owners before had and did not end. Entries whose key waits are parked.
 --
 -- ARGV[2]  the length of the owner's lease in ms, which lasts from now
--- ARGV[3]  the number of this call. One that was made before is not made again
+-- ARGV[3]  the number of this call: one more than that of the owner's last
 -- ARGV[4]  the group
 -- ARGV[5]  the most retries, and the most entries; 1 to 500
 -- ARGV[6]  '' for new entries; or from which id on those that were not ended are taken over
 -- ARGV[7]  what the times are raised by that those were delivered
+-- ARGV[8]  about how many bytes of retries to take at most
 --
--- Returns {2} for a call that was made before. Otherwise {1, sleep, last, next, lost,
+-- Returns {2}, and takes nothing, if the number is another: this call was made before, or
+-- Redis has forgotten some, as after a failover. Otherwise {1, sleep, last, next, lost,
 -- parked, made, foreign, retries, entries}:
 -- sleep    in how many ms the next of those that wait is due, or -1
 -- last     the id of the stream's last entry when all have been read, or ''
@@ -23,7 +25,7 @@
 if not owned() then
   return {0}
 end
-if tonumber(call('HGET', owner, 'turn') or 0) >= tonumber(ARGV[3]) then
+if tonumber(call('HGET', owner, 'turn') or 0) ~= ARGV[3] - 1 then
   return {2}
 end
 local group, most, from = ARGV[4], tonumber(ARGV[5]), ARGV[6]
@@ -31,15 +33,22 @@ local at = now()
 call('PEXPIRE', owner, ARGV[2]) -- what needs memory is not refused after a write
 call('HSET', owner, 'turn', ARGV[3])
 
-local retries, foreign = {}, 0
-local function take(name, fields, late)
+local retries, foreign, bytes = {}, 0, 0
+local function full()
+  return #retries >= most or bytes >= tonumber(ARGV[8])
+end
+
+local function take(name, blob, late)
+  local fields = unpacked(blob)
+  bytes = bytes + #blob
   call('ZREM', due, name)
   call('ZADD', leased, at, name)
   local state = readable(call('HGET', states, name), name)
   retries[#retries + 1] = {name, state.entry, cjson.encode(state), fields, late}
 end
 
--- With the first of a key some of those behind it are taken.
+-- With the first of a key some of those behind it are taken, up to one that has failed
+-- and is not due.
 local function take_key(hash, name, late)
   local names = queue(hash, math.min(most - #retries, 32))
   if names[1] ~= name then
@@ -48,10 +57,10 @@ local function take_key(hash, name, late)
     return
   end
   for _, n in ipairs(names) do
-    if call('ZSCORE', leased, n) then
+    if full() or call('ZSCORE', leased, n) or tonumber(call('ZSCORE', due, n) or 0) > at / 1000 then
       return
     end
-    take(n, unpacked(call('HGET', entries, n)), late)
+    take(n, call('HGET', entries, n), late)
     late = 0
   end
 end
@@ -60,7 +69,7 @@ local ready = call('ZRANGEBYSCORE', due, '-inf', at / 1000, 'WITHSCORES', 'LIMIT
 for i = 1, #ready, 2 do
   local name = ready[i]
   local late = math.min(math.floor(at / 1000 - tonumber(ready[i + 1])), 9007199254740991)
-  if #retries >= most then
+  if full() then
     break
   end
   local blob = call('HGET', entries, name)
@@ -72,10 +81,9 @@ for i = 1, #ready, 2 do
     call('ZADD', aside, math.floor(at / 1000), name)
     foreign = foreign + 1
   else
-    local fields = unpacked(blob)
-    local hash = hash_of(fields)
+    local hash = hash_of(unpacked(blob))
     if hash == '' then
-      take(name, fields, late)
+      take(name, blob, late)
     else
       -- What an operator has replayed is not there yet.
       call('ZADD', parked, 0, member(hash, readable(call('HGET', states, name), name).entry, name))
@@ -96,12 +104,12 @@ local function entry(id, times, fields)
   while call('HEXISTS', entries, name) == 1 do
     name = name .. "'" -- of a stream that was there before this one
   end
-  call('XACK', stream, group, id)
   call('HSET', entries, name, cmsgpack.pack(fields))
   if name ~= id then
     call('HSET', states, name, cjson.encode({entry = id, attempts = 0}))
   end
   call('ZADD', parked, 0, member(hash, id, name))
+  call('XACK', stream, group, id)
   parks = parks + 1
 end
 
@@ -143,8 +151,4 @@ else
   end
 end
 
-local sleep, soonest = -1, call('ZRANGE', due, 0, 0, 'WITHSCORES')
-if #soonest > 0 then
-  sleep = math.ceil(math.max(math.min(tonumber(soonest[2]), 9e15) - at / 1000, 0))
-end
-return {1, sleep, last, next_from, lost, parks, made, foreign, retries, found}
+return {1, next_due(at), last, next_from, lost, parks, made, foreign, retries, found}

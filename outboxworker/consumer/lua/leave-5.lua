@@ -14,23 +14,21 @@
 -- ARGV[5..8]  the attempts that count, the class of the error, its text, its fingerprint
 -- ARGV[9..] the entry's fields, if it is in the stream no more
 --
--- Returns 1, or 0 when the entry is not pending at this consumer any more, or -1 when it
--- is not in the stream and no fields are given; then it has changed nothing.
+-- Returns 1, or 0 when the entry is another consumer's or was acknowledged, or -1 when it
+-- is not in the stream and no fields are given; then it has changed nothing. An entry that
+-- was removed from the stream may be pending no more, as the next XAUTOCLAIM ends that.
 
-local pending = call('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[3], 1, ARGV[2])
-if #pending == 0 then
+local found = call('XRANGE', KEYS[1], ARGV[3], ARGV[3])[1]
+local pending = call('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[3], 1)[1]
+if pending and pending[2] ~= ARGV[2] or found and not pending then
   return 0
 end
-local fields = {}
-for i = 9, #ARGV do
+local fields = found and found[2] or {}
+for i = 9, found and 0 or #ARGV do
   fields[#fields + 1] = ARGV[i]
 end
 if #fields == 0 then
-  local found = call('XRANGE', KEYS[1], ARGV[3], ARGV[3])
-  if #found == 0 or not found[1][2] then
-    return -1
-  end
-  fields = found[1][2]
+  return -1
 end
 call('ZCARD', KEYS[2])
 call('HLEN', KEYS[4])

@@ -31,7 +31,7 @@ local function replay(id)
   if all[1] ~= 'dead_entry' or all[13] ~= 'dead_first_failed_at' or #all < 16 then
     return 'foreign'
   end
-  local replays = tonumber(all[12]) or 0
+  local replays = finite(all[12]) or 0
   if replays >= tonumber(ARGV[1]) then
     return 'replays'
   end
@@ -46,8 +46,8 @@ local function replay(id)
     blob = cmsgpack.pack(fields)
   end
   local state = {
-    entry = all[2], attempts = 0, before = tonumber(all[4]) or 0, class = all[6], error = all[8], fingerprint = all[10],
-    replays = replays + 1, first_failed_at = tonumber(all[14]), dead = id,
+    entry = all[2], attempts = 0, before = finite(all[4]) or 0, class = all[6], error = all[8], fingerprint = all[10],
+    replays = replays + 1, first_failed_at = finite(all[14]), dead = id,
   }
   local name = 'dead:' .. id
   call('HSET', entries, name, blob)
