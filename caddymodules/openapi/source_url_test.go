@@ -184,7 +184,8 @@ func TestFailingURL(t *testing.T) {
 					t.Errorf("asked %d times while it fails", n)
 				}
 				server.always(200, apiWith("b"))
-				time.Sleep(s.Refresh * 11 / 10)
+				// a request that hangs may be under way
+				time.Sleep(s.Refresh*11/10 + readTimeout)
 				synctest.Wait()
 				wantOperation(t, "mended", track, "b")
 				if stale := track.status().stale; stale != nil {
