@@ -61,7 +61,11 @@ var formatDetails = map[string]string{
 	"double":         "must be within the range of a 64-bit floating-point number",
 }
 
+// textChecks and numberChecks are what the formats call, by the engine's name of the format.
+var textChecks, numberChecks = make(map[string]func(string) bool), make(map[string]func(string) bool)
+
 func ofText(name string, is func(string) bool) *jsonschema.Format {
+	textChecks[name] = is
 	return &jsonschema.Format{Name: name, Validate: func(value any) error {
 		if text, ok := value.(string); ok && !is(text) {
 			return errFormat
@@ -71,6 +75,7 @@ func ofText(name string, is func(string) bool) *jsonschema.Format {
 }
 
 func ofNumber(name string, is func(string) bool) *jsonschema.Format {
+	numberChecks[name] = is
 	return &jsonschema.Format{Name: name, Validate: func(value any) error {
 		if number, ok := value.(json.Number); ok && !is(string(number)) {
 			return errFormat

@@ -1,0 +1,113 @@
+package onepass
+
+// This file holds what is decided behind a value: by branches that run over its bytes again, and by what is judged whole.
+
+// place is where a value begins, and how many values came before it. present are the properties that it has if it is an
+// object, a bit each.
+type place struct {
+	start, nodes int
+	present      []uint64
+}
+
+// maxNested bounds branches inside each other, so that no text can exhaust the stack.
+const maxNested = 1000
+
+// settle judges the rest of a value that has just been read.
+func (r *run) settle(rest *rest, p place) Verdict {
+	for i := range rest.choices {
+		if v := r.choose(&rest.choices[i], p); v != Valid {
+			return v
+		}
+	}
+	for _, whole := range rest.wholes {
+		if v := r.whole(whole, p); v != Valid {
+			return v
+		}
+	}
+	return Valid
+}
+
+// whole has the value judged in one piece.
+func (r *run) whole(w whole, p place) Verdict {
+	if r.budget -= visitsPerNode * (r.nodes - p.nodes); r.budget < 0 {
+		return Unknown
+	}
+	return w.judge(r.bytes[p.start:r.at])
+}
+
+func (r *run) choose(c *choice, p place) Verdict {
+	switch c.rule {
+	case notThis:
+		return r.branch(c.branches[0], p).opposite()
+	case dependent:
+		if !has(p.present, c.property) {
+			return Valid
+		}
+		return r.branch(c.branches[0], p)
+	case conditional:
+		branch := c.branches[1]
+		switch r.branch(c.branches[0], p) {
+		case Unknown:
+			return Unknown
+		case Invalid:
+			branch = c.branches[2]
+		}
+		if branch == nil {
+			return Valid
+		}
+		return r.branch(branch, p)
+	}
+	return r.count(c, p)
+}
+
+// count judges the branches of an anyOf or oneOf until it is decided.
+func (r *run) count(c *choice, p place) Verdict {
+	valid, unknown := 0, false
+	for _, branch := range c.branches {
+		switch r.branch(branch, p) {
+		case Valid:
+			if c.rule == atLeastOne {
+				return Valid
+			}
+			if valid++; valid > 1 {
+				return Invalid
+			}
+		case Unknown:
+			unknown = true
+		}
+	}
+	if unknown {
+		return Unknown
+	}
+	return verdict(valid == 1)
+}
+
+func (v Verdict) opposite() Verdict {
+	switch v {
+	case Valid:
+		return Invalid
+	case Invalid:
+		return Valid
+	}
+	return Unknown
+}
+
+// branch judges a value again, by another node. All that is strict and limited about it has been judged before.
+func (r *run) branch(n *node, p place) Verdict {
+	if r.budget < 0 || r.nested >= maxNested {
+		return Unknown
+	}
+	at, nodes, depth := r.at, r.nodes, r.depth
+	seen, names, items, counters := len(r.seen), len(r.names), len(r.items), len(r.counters)
+	r.at, r.nodes = p.start, p.nodes
+	r.nested++
+	v := r.value(n)
+	r.nested--
+	r.budget -= r.nodes - p.nodes
+	r.at, r.nodes, r.depth = at, nodes, depth
+	r.seen, r.names, r.items, r.counters = r.seen[:seen], r.names[:names], r.items[:items], r.counters[:counters]
+	if r.budget < 0 {
+		return Unknown
+	}
+	return v
+}

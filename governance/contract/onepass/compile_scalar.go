@@ -1,0 +1,104 @@
+package onepass
+
+import (
+	"encoding/json"
+	"slices"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+// This file holds how specs of numbers and strings become nodes.
+
+func (c *Compiler) number(s *spec) *numberNode {
+	if s.never {
+		return nil
+	}
+	n := new(numberNode)
+	for _, part := range s.parts {
+		n.integer = n.integer || onlyIntegers(part)
+		for _, b := range []bound{{decimalOf(part.Minimum), 1, false}, {decimalOf(part.ExclusiveMinimum), 1, true},
+			{decimalOf(part.Maximum), -1, false}, {decimalOf(part.ExclusiveMaximum), -1, true}} {
+			if b.limit.rat != nil {
+				n.bounds = append(n.bounds, b)
+			}
+		}
+		if part.MultipleOf != nil {
+			n.multiples = append(n.multiples, decimalOf(part.MultipleOf))
+		}
+		for _, allowed := range enums(part) {
+			var numbers []decimal
+			for _, value := range allowed {
+				if number, ok := value.(json.Number); ok {
+					numbers = append(numbers, decimalOf(rational(string(number))))
+				}
+			}
+			n.enums = append(n.enums, numbers)
+		}
+		if _, number, ok := c.format(s, part); ok && number != nil {
+			n.formats = append(n.formats, number)
+		}
+	}
+	n.rest = c.rest(s)
+	return n
+}
+
+func (c *Compiler) text(s *spec) *textNode {
+	if s.never {
+		return nil
+	}
+	n := &textNode{max: -1}
+	for _, part := range s.parts {
+		n.min, n.max = narrowed(n.min, n.max, part.MinLength, part.MaxLength)
+		if part.Pattern != nil && !slices.Contains(n.patterns, matcher(part.Pattern)) {
+			n.patterns = append(n.patterns, part.Pattern)
+		}
+		for _, allowed := range enums(part) {
+			var texts []string
+			for _, value := range allowed {
+				if text, ok := value.(string); ok {
+					texts = append(texts, text)
+				}
+			}
+			n.enums = append(n.enums, newTable(texts))
+		}
+		if text, _, ok := c.format(s, part); ok && text != nil {
+			n.formats = append(n.formats, text)
+		}
+	}
+	n.rest = c.rest(s)
+	return n
+}
+
+// format returns what judges the format of a part. A format that is not known makes the part one that is judged whole.
+func (c *Compiler) format(s *spec, part *jsonschema.Schema) (text, number func(string) bool, ok bool) {
+	if part.Format == nil {
+		return nil, nil, false
+	}
+	if text, number = c.options.Format(part.Format.Name); text == nil && number == nil {
+		s.whole = append(s.whole, part)
+		return nil, nil, false
+	}
+	return text, number, true
+}
+
+// enums returns the values of enum and of const, if a schema has them.
+func enums(s *jsonschema.Schema) (all [][]any) {
+	if s.Enum != nil {
+		all = append(all, s.Enum.Values)
+	}
+	if s.Const != nil {
+		all = append(all, []any{*s.Const})
+	}
+	return all
+}
+
+// narrowed narrows a range whose upper end is -1 if it has none.
+func narrowed(low, high int, least, most *int) (int, int) {
+	if least != nil {
+		low = max(low, *least)
+	}
+	if most != nil && (high < 0 || *most < high) {
+		high = *most
+	}
+	return low, high
+}
