@@ -11,9 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/weirproxy/weir/internal/freeport"
-	"github.com/weirproxy/weir/internal/testserver"
-	"github.com/weirproxy/weir/outboxworker/localserver"
+	"github.com/weirproxy/weir/internal/rediscluster"
 )
 
 // plainScripts are those of consumers without lanes, by their files without the ending.
@@ -44,23 +42,8 @@ func TestScriptsSayWhatTheyTake(t *testing.T) {
 // different slots, and every call of a script has its keys in one slot, as many as its
 // file says.
 func TestCluster(t *testing.T) {
-	server := testserver.RedisWith(t, localserver.RedisOptions{Settings: map[string]string{
-		"cluster-enabled": "yes", "cluster-announce-ip": "127.0.0.1", "cluster-port": strconv.Itoa(freeport.Port(t)),
-	}})
-	node := connect(t, server)
-	if err := node.Do(t.Context(), "CLUSTER", "ADDSLOTSRANGE", 0, 16383).Err(); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "the cluster serves", func() bool {
-		info, err := node.ClusterInfo(t.Context()).Result()
-		return err == nil && strings.Contains(info, "cluster_state:ok")
-	})
-	if err := node.Do(t.Context(), "EVAL", "return 1", 2, "a", "b").Err(); err == nil || !strings.Contains(err.Error(), "CROSSSLOT") {
-		t.Fatalf("a call over two slots: %v", err)
-	}
-	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{"127.0.0.1:" + strconv.Itoa(server.Port())}, PoolSize: 100})
-	t.Cleanup(func() { _ = client.Close() })
-	recorded := &laneCalls{keys: make(map[string][][]string)}
+	client := rediscluster.Start(t)
+	recorded := new(rediscluster.Calls)
 	client.AddHook(recorded)
 
 	options := quick()
@@ -112,19 +95,10 @@ func TestCluster(t *testing.T) {
 	c.stop()
 
 	for file, script := range plainScripts {
-		made := recorded.keys[script.Hash()]
-		if len(made) == 0 {
-			t.Errorf("%s was not called", file)
-		}
 		_, count, _ := strings.Cut(file, "-")
-		for _, call := range made {
-			slots := make(map[int64]bool)
-			for _, key := range call {
-				slots[node.ClusterKeySlot(t.Context(), key).Val()] = true
-			}
-			if strconv.Itoa(len(call)) != count || len(slots) != 1 {
-				t.Fatalf("%s is called with %q", file, call)
-			}
+		keys, err := strconv.Atoi(count)
+		if err := errors.Join(err, recorded.Check(script.Script, keys)); err != nil {
+			t.Errorf("%s: %v", file, err)
 		}
 	}
 }

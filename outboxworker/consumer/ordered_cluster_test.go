@@ -1,7 +1,6 @@
 package consumer
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"regexp"
@@ -12,9 +11,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/weirproxy/weir/internal/freeport"
+	"github.com/weirproxy/weir/internal/rediscluster"
 	"github.com/weirproxy/weir/internal/testserver"
-	"github.com/weirproxy/weir/outboxworker/localserver"
 )
 
 // laneScripts are those of lanes, by their files without the ending.
@@ -27,53 +25,11 @@ var laneScripts = map[string]struct {
 	"lane_mend-10": {laneMendScript, laneMendText}, "lane_beat-1": {laneBeatScript, laneBeatText},
 }
 
-// laneCalls records the keys of the scripts' calls, by the script's digest.
-type laneCalls struct {
-	mu   sync.Mutex
-	keys map[string][][]string
-}
-
-func (c *laneCalls) DialHook(next redis.DialHook) redis.DialHook { return next }
-
-func (c *laneCalls) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
-}
-
-func (c *laneCalls) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
-	return func(ctx context.Context, cmd redis.Cmder) error {
-		if args := cmd.Args(); cmd.Name() == "evalsha" {
-			keys := make([]string, args[2].(int))
-			for i := range keys {
-				keys[i] = args[3+i].(string)
-			}
-			c.mu.Lock()
-			c.keys[args[1].(string)] = append(c.keys[args[1].(string)], keys)
-			c.mu.Unlock()
-		}
-		return next(ctx, cmd)
-	}
-}
-
 // In a cluster, whose server refuses calls over several slots, order is kept, and every
 // call of a script has its keys in one slot, as many as the script's file says.
 func TestOrderedInACluster(t *testing.T) {
-	server := testserver.RedisWith(t, localserver.RedisOptions{Settings: map[string]string{
-		"cluster-enabled": "yes", "cluster-announce-ip": "127.0.0.1", "cluster-port": strconv.Itoa(freeport.Port(t)),
-	}})
-	node := connect(t, server)
-	if err := node.Do(t.Context(), "CLUSTER", "ADDSLOTSRANGE", 0, 16383).Err(); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "the cluster serves", func() bool {
-		info, err := node.ClusterInfo(t.Context()).Result()
-		return err == nil && strings.Contains(info, "cluster_state:ok")
-	})
-	if err := node.Do(t.Context(), "EVAL", "return 1", 2, "a", "b").Err(); err == nil || !strings.Contains(err.Error(), "CROSSSLOT") {
-		t.Fatalf("a call over two slots: %v", err)
-	}
-	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{"127.0.0.1:" + strconv.Itoa(server.Port())}, PoolSize: 100})
-	t.Cleanup(func() { _ = client.Close() })
-	recorded := &laneCalls{keys: make(map[string][][]string)}
+	client := rediscluster.Start(t)
+	recorded := new(rediscluster.Calls)
 	client.AddHook(recorded)
 
 	s := newSequences()
@@ -105,26 +61,10 @@ func TestOrderedInACluster(t *testing.T) {
 	c.stop()
 
 	for file, script := range laneScripts {
-		made := recorded.keys[script.Hash()]
-		if len(made) == 0 {
-			t.Errorf("%s was not called", file)
-		}
 		_, count, _ := strings.Cut(file, "-")
-		for _, call := range made {
-			if strconv.Itoa(len(call)) != count {
-				t.Errorf("%s is called with %d keys", file, len(call))
-			}
-			slots := make(map[int64]bool)
-			for _, key := range call {
-				slot, err := node.ClusterKeySlot(t.Context(), key).Result()
-				if err != nil {
-					t.Fatal(err)
-				}
-				slots[slot] = true
-			}
-			if len(slots) != 1 {
-				t.Fatalf("%s is called with %q", file, call)
-			}
+		keys, err := strconv.Atoi(count)
+		if err := errors.Join(err, recorded.Check(script.Script, keys)); err != nil {
+			t.Errorf("%s: %v", file, err)
 		}
 	}
 }

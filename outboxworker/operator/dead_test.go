@@ -21,7 +21,7 @@ import (
 // at first.
 func (f *fixture) kill(key, topic, class, text string, first, count int) {
 	f.Helper()
-	f.exec(`INSERT INTO outbox.dead (id, lane, reason, attempts, last_error, class, fingerprint, message_id, biz_id, topic, key, type, payload, headers, created_at)
+	f.Exec(`INSERT INTO outbox.dead (id, lane, reason, attempts, last_error, class, fingerprint, message_id, biz_id, topic, key, type, payload, headers, created_at)
 		SELECT i, CASE WHEN $1 = '' THEN i & 7 ELSE hashtextextended($1, 0) & 7 END, 'exhausted', 7, $4, $3, 'f' || $3, gen_random_uuid(), 'order-' || i, $2, NULLIF($1, ''), 'made',
 			convert_to(i::text, 'UTF8'), '{"a": "b"}', now() FROM generate_series($5::bigint, $5 + $6 - 1) i`, key, topic, class, text, first, count)
 }
@@ -39,8 +39,8 @@ func TestFilters(t *testing.T) {
 	f.kill("k", "orders", "status 500", "Server error 7", 1, 2)
 	f.kill("", "orders", "status 422", "bad amount", 3, 2)
 	f.kill("l", "users", "status 500", "100% server", 5, 2)
-	f.exec("UPDATE outbox.dead SET died_at = now() - interval '1 hour' WHERE id IN (1, 3)")
-	f.exec("UPDATE outbox.dead SET reason = 'fatal' WHERE id = 4")
+	f.Exec("UPDATE outbox.dead SET died_at = now() - interval '1 hour' WHERE id IN (1, 3)")
+	f.Exec("UPDATE outbox.dead SET reason = 'fatal' WHERE id = 4")
 	d, _, err := f.o.ShowDead(t.Context(), 6, false)
 	if err != nil {
 		t.Fatal(err)
@@ -85,7 +85,7 @@ func TestShowAndGroups(t *testing.T) {
 	f.kill("k", "orders", "status 500", "error 12 of order 77", 1, 3)
 	f.kill("", "users", "status 500", "error 13 of order 78", 4, 1)
 	f.kill("", "users", "status 422", "bad", 5, 1)
-	f.exec("UPDATE outbox.dead SET replaying_at = now() WHERE id = 2")
+	f.Exec("UPDATE outbox.dead SET replaying_at = now() WHERE id = 2")
 	d, content, err := f.o.ShowDead(t.Context(), 1, true)
 	if err != nil {
 		t.Fatal(err)
@@ -112,13 +112,13 @@ func TestShowAndGroups(t *testing.T) {
 // dead lets messages of a key die, with the rest of the key behind them.
 func (f *fixture) dead(r *receiver, onDead relay.OnDead, key string, dying string, texts ...string) (stop func()) {
 	f.Helper()
-	r.set(func(m *sink.Message) sink.Result {
+	r.Set(func(m *sink.Message) sink.Result {
 		if strings.Contains(dying, string(m.Payload)) {
 			return sink.Result{Outcome: sink.Fatal, Class: "status 422", Err: errors.New("no")}
 		}
 		return sink.Result{Outcome: sink.Delivered}
 	})
-	f.enqueue(key, texts...)
+	f.Enqueue(key, texts...)
 	return f.start(r, func(s *relay.Settings) { s.OnDead = onDead })
 }
 
@@ -126,17 +126,17 @@ func TestReplay(t *testing.T) {
 	f := newFixture(t)
 	r := new(receiver)
 	f.dead(r, relay.Continue, "k", "2", "1", "2", "3")
-	f.eventually("0 pending, 0 deferred, 1 dead", f.places)
+	f.Eventually("0 pending, 0 deferred, 1 dead", f.Places)
 	dry, err := f.o.Replay(t.Context(), key("k"), Options{DryRun: true})
 	if err != nil || dry.Matched != 1 || dry.Changed != 0 || f.died("k") != "2 fatal" {
 		t.Fatalf("a dry run: %+v, %v, dead %q", dry, err, f.died("k"))
 	}
-	r.set(nil)
+	r.Set(nil)
 	if got := f.must(f.o.Replay(t.Context(), key("k"), Options{})); got.Changed != 1 {
 		t.Errorf("replayed %+v", got)
 	}
-	f.eventually("0 pending, 0 deferred, 0 dead", f.places)
-	if got := r.texts("k"); got != "1 3 2" {
+	f.Eventually("0 pending, 0 deferred, 0 dead", f.Places)
+	if got := r.Texts("k"); got != "1 3 2" {
 		t.Errorf("got %q", got)
 	}
 }
@@ -146,18 +146,18 @@ func TestAMessageThatDiesAgain(t *testing.T) {
 		f := newFixture(t)
 		r := new(receiver)
 		f.dead(r, onDead, "k", "1", "1")
-		f.eventually("0 pending, 0 deferred, 1 dead", f.places)
-		r.set(answering(sink.Refused, "status 409", "no, not now"))
+		f.Eventually("0 pending, 0 deferred, 1 dead", f.Places)
+		r.Set(answering(sink.Refused, "status 409", "no, not now"))
 		for i := range 3 {
 			if got := f.must(f.o.Replay(t.Context(), key("k"), Options{MaxReplays: 3})); got.Changed != 1 {
 				t.Fatalf("replayed %+v", got)
 			}
-			f.eventually(fmt.Sprint(i+1, " false"), func() string {
-				return f.ask("SELECT replays || ' ' || (replaying_at IS NOT NULL) FROM outbox.dead")
+			f.Eventually(fmt.Sprint(i+1, " false"), func() string {
+				return f.Ask("SELECT replays || ' ' || (replaying_at IS NOT NULL) FROM outbox.dead")
 			})
 			f.ordered()
 		}
-		if got := f.ask("SELECT format('%s, attempts %s, holds %s, %s', reason, attempts, holds, class) FROM outbox.dead"); got != fmt.Sprintf("exhausted, attempts 10, holds %.1s, status 409", fmt.Sprint(onDead == relay.Hold)) {
+		if got := f.Ask("SELECT format('%s, attempts %s, holds %s, %s', reason, attempts, holds, class) FROM outbox.dead"); got != fmt.Sprintf("exhausted, attempts 10, holds %.1s, status 409", fmt.Sprint(onDead == relay.Hold)) {
 			t.Errorf("%s: in the end it is %s", onDead, got)
 		}
 		got := f.must(f.o.Replay(t.Context(), key("k"), Options{MaxReplays: 3}))
@@ -176,14 +176,14 @@ func TestAReplayedMessageTakesItsPlaceInItsKey(t *testing.T) {
 	f := newFixture(t)
 	f.kill("k", "test", "", "no", 1, 1)
 	f.kill("k", "test", "", "no", 9, 1)
-	f.exec(`INSERT INTO outbox.deferred (id, lane, state, due_at, attempts, message_id, topic, key, type, payload, created_at)
+	f.Exec(`INSERT INTO outbox.deferred (id, lane, state, due_at, attempts, message_id, topic, key, type, payload, created_at)
 		SELECT i, hashtextextended('k', 0) & 7, CASE i WHEN 5 THEN 'retry' ELSE 'parked' END, CASE i WHEN 5 THEN now() + interval '1 hour' END, 3,
 			gen_random_uuid(), 'test', 'k', '', convert_to(i::text, 'UTF8'), now() FROM generate_series(5, 6) i`)
 	f.must(f.o.Replay(t.Context(), Filter{IDs: []int64{9}}, Options{}))
 	if got := f.waiting("k"); got != "5 retry, 6 parked, 9 parked" {
 		t.Errorf("replayed the last one: %s", got)
 	}
-	if got := f.ask("SELECT due_at > now() + interval '50 minutes' FROM outbox.deferred WHERE id = 5"); got != "true" {
+	if got := f.Ask("SELECT due_at > now() + interval '50 minutes' FROM outbox.deferred WHERE id = 5"); got != "true" {
 		t.Error("the first one is due earlier than it was")
 	}
 	f.must(f.o.Replay(t.Context(), Filter{IDs: []int64{1}}, Options{}))
@@ -193,8 +193,8 @@ func TestAReplayedMessageTakesItsPlaceInItsKey(t *testing.T) {
 	f.ordered()
 	r := new(receiver)
 	f.start(r)
-	f.eventually("0 pending, 0 deferred, 0 dead", f.places)
-	if got := r.texts("k"); got != "1 5 6 9" {
+	f.Eventually("0 pending, 0 deferred, 0 dead", f.Places)
+	if got := r.Texts("k"); got != "1 5 6 9" {
 		t.Errorf("got %q", got)
 	}
 }
@@ -203,7 +203,7 @@ func TestAReplayedMessageTakesItsPlaceInItsKey(t *testing.T) {
 func TestAHeldKeyStaysHeld(t *testing.T) {
 	f := newFixture(t)
 	f.kill("k", "test", "", "no", 1, 3)
-	f.exec("UPDATE outbox.dead SET holds = true WHERE id > 1")
+	f.Exec("UPDATE outbox.dead SET holds = true WHERE id > 1")
 	f.must(f.o.Replay(t.Context(), Filter{IDs: []int64{1, 2}}, Options{}))
 	if got := f.waiting("k"); got != "1 parked, 2 parked" {
 		t.Errorf("what waits: %s", got)
@@ -220,12 +220,12 @@ func TestDiscard(t *testing.T) {
 	f := newFixture(t)
 	r := new(receiver)
 	f.dead(r, relay.Hold, "k", "1", "1", "2", "3")
-	f.eventually("0 pending, 2 deferred, 1 dead", f.places)
+	f.Eventually("0 pending, 2 deferred, 1 dead", f.Places)
 	if got := f.must(f.o.Discard(t.Context(), key("k"), Options{})); got.Changed != 1 {
 		t.Errorf("discarded %+v", got)
 	}
-	f.eventually("0 pending, 0 deferred, 0 dead", f.places)
-	if got := r.texts("k"); got != "2 3" {
+	f.Eventually("0 pending, 0 deferred, 0 dead", f.Places)
+	if got := r.Texts("k"); got != "2 3" {
 		t.Errorf("got %q", got)
 	}
 }
@@ -235,7 +235,7 @@ func TestDiscardOfOneThatIsReplayed(t *testing.T) {
 	f.kill("k", "test", "", "no", 1, 2)
 	f.kill("", "test", "", "no", 3, 1)
 	f.must(f.o.Replay(t.Context(), Filter{}, Options{}))
-	if got := f.places(); got != "0 pending, 3 deferred, 3 dead" {
+	if got := f.Places(); got != "0 pending, 3 deferred, 3 dead" {
 		t.Fatal(got)
 	}
 	f.must(f.o.Discard(t.Context(), Filter{IDs: []int64{1, 3}}, Options{}))
@@ -264,18 +264,18 @@ func TestReplayAtARate(t *testing.T) {
 	if least := time.Duration(count * float64(time.Second) / rate); took < least {
 		t.Errorf("replayed at %.0f a second", count/took.Seconds())
 	}
-	f.eventually("0 pending, 0 deferred, 0 dead", f.places)
-	if n := len(r.taken()); n != count {
+	f.Eventually("0 pending, 0 deferred, 0 dead", f.Places)
+	if n := len(r.Taken()); n != count {
 		t.Errorf("delivered %d of %d", n, count)
 	}
 	last := make(map[string]int64)
-	for _, m := range r.taken() {
+	for _, m := range r.Taken() {
 		if m.HasKey && m.Position < last[m.Key] {
 			t.Fatalf("message %d of key %s came after %d", m.Position, m.Key, last[m.Key])
 		}
 		last[m.Key] = m.Position
 	}
-	if got := f.ask("SELECT format('%s in %s', sum(messages), sum(cardinality(message_ids))) FROM outbox.audit WHERE run = $1 AND messages <= 500", got.Run); got != "10000 in 10000" {
+	if got := f.Ask("SELECT format('%s in %s', sum(messages), sum(cardinality(message_ids))) FROM outbox.audit WHERE run = $1 AND messages <= 500", got.Run); got != "10000 in 10000" {
 		t.Errorf("the audit has %s", got)
 	}
 }
@@ -287,7 +287,7 @@ func TestLimitAndCancel(t *testing.T) {
 		t.Errorf("with a limit: %+v", got)
 	}
 	// The first ones, as the list begins, and not the first lane's.
-	if got := f.ask("SELECT format('%s, up to %s', count(*), max(id)) FROM outbox.deferred"); got != "700, up to 700" {
+	if got := f.Ask("SELECT format('%s, up to %s', count(*), max(id)) FROM outbox.deferred"); got != "700, up to 700" {
 		t.Errorf("%s are replayed", got)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
@@ -296,7 +296,7 @@ func TestLimitAndCancel(t *testing.T) {
 	if !errors.Is(err, context.DeadlineExceeded) || got.Changed == 0 || got.Changed > 200 {
 		t.Errorf("cancelled: %+v, %v", got, err)
 	}
-	if done := f.ask("SELECT count(*) FROM outbox.deferred"); done != fmt.Sprint(700+got.Changed) {
+	if done := f.Ask("SELECT count(*) FROM outbox.deferred"); done != fmt.Sprint(700+got.Changed) {
 		t.Errorf("%s are replayed, the result said %d and %d", done, 700, got.Changed)
 	}
 	f.ordered()
@@ -320,29 +320,29 @@ func TestKilledInTheMiddle(t *testing.T) {
 	}
 	for _, least := range []int{300, 2000, 5000} {
 		child := exec.Command(os.Args[0], "-test.run=^TestKilledInTheMiddle$")
-		child.Env = append(os.Environ(), "OPERATOR_TEST_URL="+f.url)
+		child.Env = append(os.Environ(), "OPERATOR_TEST_URL="+f.URL)
 		if err := child.Start(); err != nil {
 			t.Fatal(err)
 		}
-		f.eventually("true", func() string { return f.ask("SELECT count(*) >= $1 FROM outbox.deferred", least) })
+		f.Eventually("true", func() string { return f.Ask("SELECT count(*) >= $1 FROM outbox.deferred", least) })
 		_ = child.Process.Kill()
 		if err := child.Wait(); err == nil {
 			t.Fatal("it had ended before it was killed")
 		}
 		f.ordered()
 		// what the killed one held is free as soon as the server has noticed
-		f.eventually("1", func() string {
-			return f.ask("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend' AND usename = session_user AND application_name = 'replaying' OR pid = pg_backend_pid()")
+		f.Eventually("1", func() string {
+			return f.Ask("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend' AND usename = session_user AND application_name = 'replaying' OR pid = pg_backend_pid()")
 		})
-		if got := f.ask("SELECT (SELECT count(*) FROM outbox.dead WHERE replaying_at IS NOT NULL) = (SELECT count(*) FROM outbox.deferred) AND (SELECT sum(messages) FROM outbox.audit) = (SELECT count(*) FROM outbox.deferred)"); got != "true" {
+		if got := f.Ask("SELECT (SELECT count(*) FROM outbox.dead WHERE replaying_at IS NOT NULL) = (SELECT count(*) FROM outbox.deferred) AND (SELECT sum(messages) FROM outbox.audit) = (SELECT count(*) FROM outbox.deferred)"); got != "true" {
 			t.Error("dead messages, those that wait and the audit do not agree")
 		}
 	}
 	r := new(receiver)
 	f.start(r)
 	f.must(f.o.Replay(t.Context(), Filter{}, Options{}))
-	f.eventually("0 pending, 0 deferred, 0 dead", f.places)
-	if n := len(r.taken()); n != count {
+	f.Eventually("0 pending, 0 deferred, 0 dead", f.Places)
+	if n := len(r.Taken()); n != count {
 		t.Errorf("delivered %d of %d", n, count)
 	}
 }

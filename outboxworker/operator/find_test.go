@@ -18,7 +18,7 @@ func everywhere(t *testing.T) *fixture {
 	t.Helper()
 	f := newFixture(t)
 	r := new(receiver)
-	r.set(func(m *sink.Message) sink.Result {
+	r.Set(func(m *sink.Message) sink.Result {
 		switch string(m.Payload) {
 		case "dead", "replayed":
 			return sink.Result{Outcome: sink.Fatal, Class: "status 422", Err: fmt.Errorf("bad")}
@@ -31,14 +31,14 @@ func everywhere(t *testing.T) *fixture {
 		s.KeepDelivered, s.Retry.Base, s.Retry.Cap, s.Retries = time.Hour, time.Hour, time.Hour, 9
 	})
 	for _, text := range []string{"delivered", "dead", "refused", "parked"} {
-		f.exec("SELECT outbox.enqueue('test', $1::text, key => 'k', biz_id => 'b', type => 'y')", text)
+		f.Exec("SELECT outbox.enqueue('test', $1::text, key => 'k', biz_id => 'b', type => 'y')", text)
 	}
-	f.exec("SELECT outbox.enqueue('test', 'refused', key => 'other')")
-	f.eventually("0 pending, 3 deferred, 1 dead", f.places)
-	f.eventually("1", func() string { return f.ask("SELECT count(*) FROM outbox.delivered") })
+	f.Exec("SELECT outbox.enqueue('test', 'refused', key => 'other')")
+	f.Eventually("0 pending, 3 deferred, 1 dead", f.Places)
+	f.Eventually("1", func() string { return f.Ask("SELECT count(*) FROM outbox.delivered") })
 	stop()
-	f.exec("SELECT outbox.enqueue('test', 'pending', key => 'k', biz_id => 'b', type => 'y')")
-	f.exec("SELECT outbox.enqueue('test', 'delayed', key => 'k', biz_id => 'b', type => 'y', deliver_after => now() + interval '1 hour')")
+	f.Exec("SELECT outbox.enqueue('test', 'pending', key => 'k', biz_id => 'b', type => 'y')")
+	f.Exec("SELECT outbox.enqueue('test', 'delayed', key => 'k', biz_id => 'b', type => 'y', deliver_after => now() + interval '1 hour')")
 	return f
 }
 
@@ -117,7 +117,7 @@ func TestFindLooksEverywhere(t *testing.T) {
 func TestFindNamesWhatItCouldNotSearch(t *testing.T) {
 	f := everywhere(t)
 	f.o.waits.statement = 200 * time.Millisecond
-	blocker := f.connect()
+	blocker := f.Connect()
 	if _, err := blocker.Exec(t.Context(), "BEGIN; LOCK TABLE outbox.message"); err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +139,7 @@ func TestStatsCountEverything(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.exec("UPDATE outbox.deferred SET due_at = now() - interval '1 minute' WHERE id = 3")
+	f.Exec("UPDATE outbox.deferred SET due_at = now() - interval '1 minute' WHERE id = 3")
 	f.must(f.o.Replay(t.Context(), key("k"), Options{}))
 	if _, err := f.o.PauseLane(t.Context(), 5); err != nil {
 		t.Fatal(err)

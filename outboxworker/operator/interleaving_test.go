@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirproxy/weir/internal/outboxtest"
 	"github.com/weirproxy/weir/outboxworker/relay"
 	"github.com/weirproxy/weir/outboxworker/sink"
 )
@@ -26,7 +27,7 @@ type gate struct {
 func (g *gate) hold(text string, outcome sink.Outcome) {
 	g.entered, g.open = make(chan struct{}), make(chan struct{})
 	held := false
-	g.set(func(m *sink.Message) sink.Result {
+	g.Set(func(m *sink.Message) sink.Result {
 		if string(m.Payload) != text || held {
 			return sink.Result{Outcome: sink.Delivered}
 		}
@@ -102,11 +103,11 @@ func (i *interleaving) arrange(f *fixture) {
 	id := -100
 	for _, d := range i.dead {
 		text := d[:1]
-		f.exec(`INSERT INTO outbox.dead (id, lane, holds, replaying_at, reason, attempts, message_id, topic, key, type, payload, created_at)
+		f.Exec(`INSERT INTO outbox.dead (id, lane, holds, replaying_at, reason, attempts, message_id, topic, key, type, payload, created_at)
 			VALUES ($1, hashtextextended('k', 0) & 7, $2, CASE WHEN $3 THEN now() END, 'exhausted', 3, gen_random_uuid(), 'test', 'k', '', $4, now())`,
 			id, d == text+"+", d == text+"*", text)
 		if d == text+"*" {
-			f.exec(`INSERT INTO outbox.deferred (id, lane, state, due_at, message_id, topic, key, type, payload, created_at)
+			f.Exec(`INSERT INTO outbox.deferred (id, lane, state, due_at, message_id, topic, key, type, payload, created_at)
 				SELECT id, lane, 'retry', now(), message_id, topic, key, type, payload, created_at FROM outbox.dead WHERE id = $1`, id)
 		}
 		id++
@@ -116,7 +117,7 @@ func (i *interleaving) arrange(f *fixture) {
 		if i.due {
 			wait = "0"
 		}
-		f.exec(`INSERT INTO outbox.deferred (id, lane, state, due_at, message_id, topic, key, type, payload, created_at)
+		f.Exec(`INSERT INTO outbox.deferred (id, lane, state, due_at, message_id, topic, key, type, payload, created_at)
 			VALUES ($1, hashtextextended('k', 0) & 7, CASE WHEN $2 THEN 'retry' ELSE 'parked' END, CASE WHEN $2 THEN now() + $3::interval END,
 				gen_random_uuid(), 'test', 'k', '', $4, now())`, id, n == 0 && f.waiting("k") == "", wait, text)
 		id++
@@ -126,15 +127,15 @@ func (i *interleaving) arrange(f *fixture) {
 		if text == "x" {
 			k = f.beside("k")
 		}
-		f.enqueue(k, text)
+		f.Enqueue(k, text)
 	}
 }
 
 // empty returns the fixture for a subtest, with nothing in its outbox.
 func (f *fixture) empty(t *testing.T) *fixture {
 	t.Helper()
-	f = &fixture{T: t, url: f.url, config: f.config, conn: f.conn}
-	f.exec("TRUNCATE outbox.message, outbox.deferred, outbox.dead, outbox.audit")
+	f = &fixture{Outbox: &outboxtest.Outbox{T: t, URL: f.URL, Config: f.Config, Conn: f.Conn}}
+	f.Exec("TRUNCATE outbox.message, outbox.deferred, outbox.dead, outbox.audit")
 	f.o = f.operator()
 	return f
 }
@@ -142,7 +143,7 @@ func (f *fixture) empty(t *testing.T) *fixture {
 // beside returns a key of the same lane as another.
 func (f *fixture) beside(key string) string {
 	f.Helper()
-	return f.ask("SELECT k FROM (SELECT 'beside' || i AS k FROM generate_series(1, 1000) i) AS all_k WHERE hashtextextended(k, 0) & 7 = hashtextextended($1, 0) & 7 LIMIT 1", key)
+	return f.Ask("SELECT k FROM (SELECT 'beside' || i AS k FROM generate_series(1, 1000) i) AS all_k WHERE hashtextextended(k, 0) & 7 = hashtextextended($1, 0) & 7 LIMIT 1", key)
 }
 
 // start arranges, and returns when the batch is held.
@@ -179,8 +180,8 @@ func TestCommandsBesideABatch(t *testing.T) {
 				defer close(ended)
 				got, err = i.command(f.o, f)
 			}()
-			f.eventually("true", func() string {
-				return f.ask("SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND pid = $1)", f.o.conn.PgConn().PID())
+			f.Eventually("true", func() string {
+				return f.Ask("SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND pid = $1)", f.o.conn.PgConn().PID())
 			})
 			close(g.open)
 			f.await(ended)
@@ -189,9 +190,9 @@ func TestCommandsBesideABatch(t *testing.T) {
 			if got.Changed != i.changed || got.Changed+got.Skipped["changed"] != got.Matched {
 				t.Errorf("the command's result is %+v, want %d changed", got, i.changed)
 			}
-			f.eventually(i.got, func() string { return g.texts("k") })
-			f.eventually("0 0", func() string {
-				return f.ask("SELECT format('%s %s', (SELECT count(*) FROM outbox.deferred), (SELECT count(*) FROM outbox.message))")
+			f.Eventually(i.got, func() string { return g.Texts("k") })
+			f.Eventually("0 0", func() string {
+				return f.Ask("SELECT format('%s %s', (SELECT count(*) FROM outbox.deferred), (SELECT count(*) FROM outbox.message))")
 			})
 			if died := f.died("k"); died != i.died {
 				t.Errorf("dead are %q, want %q", died, i.died)
@@ -212,21 +213,21 @@ func TestWithoutTheLaneKeysGoOutOfOrder(t *testing.T) {
 			if _, err := i.command(f.o, f); err != nil {
 				t.Fatal(err)
 			}
-			before := fmt.Sprint(disorder(t.Context(), f.conn))
+			before := fmt.Sprint(disorder(t.Context(), f.Conn))
 			close(g.open)
 			wrong := func() bool {
-				return before != "[]" || len(disorder(t.Context(), f.conn)) > 0 ||
-					g.texts("k") != i.got || f.died("k") != i.died
+				return before != "[]" || len(disorder(t.Context(), f.Conn)) > 0 ||
+					g.Texts("k") != i.got || f.died("k") != i.died
 			}
-			f.eventually("true", func() string {
-				if f.ask("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") != "0" {
+			f.Eventually("true", func() string {
+				if f.Ask("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") != "0" {
 					return "a batch is under way"
 				}
-				left := f.ask("SELECT (SELECT count(*) FROM outbox.deferred) + (SELECT count(*) FROM outbox.message)")
-				return fmt.Sprint(left == "0" || len(disorder(t.Context(), f.conn)) > 0)
+				left := f.Ask("SELECT (SELECT count(*) FROM outbox.deferred) + (SELECT count(*) FROM outbox.message)")
+				return fmt.Sprint(left == "0" || len(disorder(t.Context(), f.Conn)) > 0)
 			})
 			if wrong() == i.harmless {
-				t.Errorf("wrong: %t; got %q, dead %q, %v", wrong(), g.texts("k"), f.died("k"), disorder(t.Context(), f.conn))
+				t.Errorf("wrong: %t; got %q, dead %q, %v", wrong(), g.Texts("k"), f.died("k"), disorder(t.Context(), f.Conn))
 			}
 		})
 	}

@@ -39,11 +39,11 @@ func (f *fixture) blocked(filter Filter) string {
 func TestRetries(t *testing.T) {
 	f := newFixture(t)
 	r := new(receiver)
-	r.set(refusing("1"))
-	f.enqueue("k", "1", "2")
-	f.exec("SELECT outbox.enqueue(topic => 'test', payload => 'later', deliver_after => now() + interval '1 hour')")
+	r.Set(refusing("1"))
+	f.Enqueue("k", "1", "2")
+	f.Exec("SELECT outbox.enqueue(topic => 'test', payload => 'later', deliver_after => now() + interval '1 hour')")
 	f.start(r, slowly)
-	f.eventually("0 pending, 3 deferred, 0 dead", f.places)
+	f.Eventually("0 pending, 3 deferred, 0 dead", f.Places)
 
 	for state, want := range map[string]string{"": "1 retry true", "parked": "2 parked false", "delayed": "3 delayed true"} {
 		all, err := f.o.ListRetries(t.Context(), Filter{State: state}, Page{})
@@ -61,10 +61,10 @@ func TestRetries(t *testing.T) {
 		t.Errorf("parked ones: %+v", got)
 	}
 	f.must(f.o.RunNow(t.Context(), Filter{State: "delayed"}, Options{}))
-	f.eventually("later", func() string { return r.texts("") })
-	r.set(nil)
+	f.Eventually("later", func() string { return r.Texts("") })
+	r.Set(nil)
 	f.must(f.o.RunNow(t.Context(), Filter{}, Options{}))
-	f.eventually("1 2", func() string { return r.texts("k") })
+	f.Eventually("1 2", func() string { return r.Texts("k") })
 }
 
 func TestRunNowLeavesWhatIsDue(t *testing.T) {
@@ -79,10 +79,10 @@ func TestRunNowLeavesWhatIsDue(t *testing.T) {
 func TestBlockedKeysGoOn(t *testing.T) {
 	f := newFixture(t)
 	r := new(receiver)
-	r.set(refusing("1"))
-	f.enqueue("k", "1", "2", "3")
+	r.Set(refusing("1"))
+	f.Enqueue("k", "1", "2", "3")
 	f.start(r, slowly)
-	f.eventually("0 pending, 3 deferred, 0 dead", f.places)
+	f.Eventually("0 pending, 3 deferred, 0 dead", f.Places)
 	if got := f.blocked(key("k")); got != "k retrying after 1 with 2 behind 1; " {
 		t.Errorf("blocked: %s", got)
 	}
@@ -92,10 +92,10 @@ func TestBlockedKeysGoOn(t *testing.T) {
 	if got := f.blocked(Filter{State: "held"}) + f.blocked(Filter{Reason: "fatal"}); got != "" {
 		t.Errorf("held: %s", got)
 	}
-	r.set(nil)
+	r.Set(nil)
 	f.must(f.o.ReleaseKeys(t.Context(), key("k"), Options{}))
-	f.eventually("0 pending, 0 deferred, 0 dead", f.places)
-	if got := r.texts("k"); got != "1 2 3" {
+	f.Eventually("0 pending, 0 deferred, 0 dead", f.Places)
+	if got := r.Texts("k"); got != "1 2 3" {
 		t.Errorf("got %q", got)
 	}
 }
@@ -104,7 +104,7 @@ func TestHeldKeysGoOn(t *testing.T) {
 	f := newFixture(t)
 	r := new(receiver)
 	f.dead(r, relay.Hold, "k", "1 3", "1", "2", "3", "4")
-	f.eventually("0 pending, 3 deferred, 1 dead", f.places)
+	f.Eventually("0 pending, 3 deferred, 1 dead", f.Places)
 	if got := f.blocked(Filter{Reason: "fatal"}); got != "k held after 1 with 3 behind 1; " {
 		t.Errorf("blocked: %s", got)
 	}
@@ -112,11 +112,11 @@ func TestHeldKeysGoOn(t *testing.T) {
 		t.Errorf("skipping a dead one: %+v", got)
 	}
 	f.must(f.o.ReleaseKeys(t.Context(), key("k"), Options{}))
-	f.eventually("1 fatal, 3 fatal+", func() string { return f.died("k") })
+	f.Eventually("1 fatal, 3 fatal+", func() string { return f.died("k") })
 	f.ordered()
 	f.must(f.o.ReleaseKeys(t.Context(), Filter{State: "held"}, Options{}))
-	f.eventually("0 pending, 0 deferred, 2 dead", f.places)
-	if got := r.texts("k"); got != "2 4" {
+	f.Eventually("0 pending, 0 deferred, 2 dead", f.Places)
+	if got := r.Texts("k"); got != "2 4" {
 		t.Errorf("got %q", got)
 	}
 	if got := f.blocked(Filter{}); got != "" {
@@ -127,16 +127,16 @@ func TestHeldKeysGoOn(t *testing.T) {
 func TestSkipHeads(t *testing.T) {
 	f := newFixture(t)
 	r := new(receiver)
-	r.set(refusing("1"))
-	f.enqueue("k", "1", "2", "3")
+	r.Set(refusing("1"))
+	f.Enqueue("k", "1", "2", "3")
 	f.start(r, slowly)
-	f.eventually("0 pending, 3 deferred, 0 dead", f.places)
+	f.Eventually("0 pending, 3 deferred, 0 dead", f.Places)
 	if got := f.must(f.o.SkipHeads(t.Context(), key("k"), Options{DryRun: true})); got.Matched != 1 || got.Changed != 0 {
 		t.Errorf("a dry run: %+v", got)
 	}
 	f.must(f.o.SkipHeads(t.Context(), key("k"), Options{}))
-	f.eventually("0 pending, 0 deferred, 1 dead", f.places)
-	if got := r.texts("k"); got != "2 3" {
+	f.Eventually("0 pending, 0 deferred, 1 dead", f.Places)
+	if got := r.Texts("k"); got != "2 3" {
 		t.Errorf("got %q", got)
 	}
 	d, _, err := f.o.ShowDead(t.Context(), 1, false)
@@ -146,9 +146,9 @@ func TestSkipHeads(t *testing.T) {
 
 	// one that is being replayed is dead as before
 	f.must(f.o.Replay(t.Context(), Filter{}, Options{}))
-	f.eventually("1 retry, 2", func() string { return f.waiting("k") + ", " + f.ask("SELECT attempts + 1 FROM outbox.deferred") })
+	f.Eventually("1 retry, 2", func() string { return f.waiting("k") + ", " + f.Ask("SELECT attempts + 1 FROM outbox.deferred") })
 	f.must(f.o.SkipHeads(t.Context(), Filter{}, Options{}))
-	if got := f.places() + ", " + f.ask("SELECT format('%s %s %s', reason, attempts, replaying_at) FROM outbox.dead"); got != "0 pending, 0 deferred, 1 dead, skipped 2 " {
+	if got := f.Places() + ", " + f.Ask("SELECT format('%s %s %s', reason, attempts, replaying_at) FROM outbox.dead"); got != "0 pending, 0 deferred, 1 dead, skipped 2 " {
 		t.Errorf("after a replay: %s", got)
 	}
 }
@@ -157,7 +157,7 @@ func TestSkipHeads(t *testing.T) {
 // refused. The key waits for the one that is tried, and not for the first.
 func TestTheHeadIsTheOneThatIsTried(t *testing.T) {
 	f := newFixture(t)
-	f.exec(`INSERT INTO outbox.deferred (id, lane, state, due_at, attempts, message_id, topic, key, type, payload, created_at)
+	f.Exec(`INSERT INTO outbox.deferred (id, lane, state, due_at, attempts, message_id, topic, key, type, payload, created_at)
 		SELECT i, hashtextextended('k', 0) & 7, CASE i WHEN 6 THEN 'retry' ELSE 'parked' END, CASE i WHEN 6 THEN now() + interval '1 hour' END, 3,
 			gen_random_uuid(), 'test', 'k', '', convert_to(i::text, 'UTF8'), now() FROM generate_series(5, 7) i`)
 	if got := f.blocked(key("k")); got != "k retrying after 3 with 2 behind 6; " {
@@ -166,7 +166,7 @@ func TestTheHeadIsTheOneThatIsTried(t *testing.T) {
 	if got := f.must(f.o.ReleaseKeys(t.Context(), key("k"), Options{})); got.Changed != 1 {
 		t.Errorf("released %+v", got)
 	}
-	if got := f.ask("SELECT due_at <= now() FROM outbox.deferred WHERE id = 6"); got != "true" {
+	if got := f.Ask("SELECT due_at <= now() FROM outbox.deferred WHERE id = 6"); got != "true" {
 		t.Error("the key is released, and the message that it waits for is not due")
 	}
 	f.must(f.o.SkipHeads(t.Context(), key("k"), Options{}))
@@ -180,10 +180,10 @@ func TestABusyLane(t *testing.T) {
 	f := newFixture(t)
 	f.o.waits.lock = 50 * time.Millisecond
 	f.kill("k", "test", "", "no", 1, 1)
-	lane := f.ask("SELECT lane FROM outbox.dead")
-	config := f.config.Copy()
+	lane := f.Ask("SELECT lane FROM outbox.dead")
+	config := f.Config.Copy()
 	config.RuntimeParams["application_name"] = "somebody"
-	holder := f.connect()
+	holder := f.Connect()
 	if _, err := holder.Exec(t.Context(), "SET application_name = 'somebody'"); err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +210,7 @@ func TestABusyLane(t *testing.T) {
 func TestAnotherSchema(t *testing.T) {
 	f := newFixture(t)
 	var version *outbox.VersionError
-	if _, err := Open(t.Context(), f.config, "elsewhere", Identity{}); !errors.As(err, &version) {
+	if _, err := Open(t.Context(), f.Config, "elsewhere", Identity{}); !errors.As(err, &version) {
 		t.Errorf("got %v", err)
 	}
 }

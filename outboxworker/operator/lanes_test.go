@@ -15,7 +15,7 @@ import (
 // lane is the lane of a key.
 func (f *fixture) lane(key string) int16 {
 	f.Helper()
-	n, err := strconv.Atoi(f.ask("SELECT hashtextextended($1, 0) & 7", key))
+	n, err := strconv.Atoi(f.Ask("SELECT hashtextextended($1, 0) & 7", key))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -38,12 +38,12 @@ func TestAPausedLaneSendsNothing(t *testing.T) {
 			other = k
 		}
 	}
-	f.enqueue("k", "a", "b")
+	f.Enqueue("k", "a", "b")
 	for i := range 20 {
-		f.enqueue(other, fmt.Sprint(i))
-		f.eventually(fmt.Sprint(i+1), func() string { return fmt.Sprint(len(r.taken())) })
+		f.Enqueue(other, fmt.Sprint(i))
+		f.Eventually(fmt.Sprint(i+1), func() string { return fmt.Sprint(len(r.Taken())) })
 	}
-	if got := r.texts("k"); got != "" {
+	if got := r.Texts("k"); got != "" {
 		t.Errorf("a paused lane sent %q", got)
 	}
 	all, err := f.o.Lanes(t.Context())
@@ -60,9 +60,9 @@ func TestAPausedLaneSendsNothing(t *testing.T) {
 			t.Fatalf("resuming for time %d: %v, %v", i, changed, err)
 		}
 	}
-	f.eventually("a b", func() string { return r.texts("k") })
+	f.Eventually("a b", func() string { return r.Texts("k") })
 	want := fmt.Sprintf("pause %[1]d ann a test, resume %[1]d ann a test", paused)
-	if got := f.ask(`SELECT string_agg(concat_ws(' ', action, filter->>'lane', actor, reason), ', ' ORDER BY id) FROM outbox.audit`); got != want {
+	if got := f.Ask(`SELECT string_agg(concat_ws(' ', action, filter->>'lane', actor, reason), ', ' ORDER BY id) FROM outbox.audit`); got != want {
 		t.Errorf("the audit has %q, want %q", got, want)
 	}
 }
@@ -75,7 +75,7 @@ func TestPausesHaveOneRun(t *testing.T) {
 			t.Fatalf("pausing lane %d: %v, %v", lane, changed, err)
 		}
 	}
-	if runs := f.ask("SELECT format('%s of %s', count(DISTINCT run), count(*)) FROM outbox.audit"); runs != "1 of 2" {
+	if runs := f.Ask("SELECT format('%s of %s', count(DISTINCT run), count(*)) FROM outbox.audit"); runs != "1 of 2" {
 		t.Errorf("the audit has these runs: %s", runs)
 	}
 }
@@ -84,23 +84,23 @@ func TestPausesHaveOneRun(t *testing.T) {
 func TestAPausedLaneRetriesNothing(t *testing.T) {
 	f := newFixture(t)
 	r := new(receiver)
-	r.set(answering(sink.Refused, "", "no"))
+	r.Set(answering(sink.Refused, "", "no"))
 	f.start(r, func(s *relay.Settings) { s.Retries = 1000 })
-	f.enqueue("k", "a")
-	f.eventually("a retry", func() string { return f.waiting("k") })
+	f.Enqueue("k", "a")
+	f.Eventually("a retry", func() string { return f.waiting("k") })
 	if _, err := f.o.PauseLane(t.Context(), f.lane("k")); err != nil {
 		t.Fatal(err)
 	}
-	attempts := f.ask("SELECT attempts FROM outbox.deferred")
-	r.set(nil)
-	f.eventually("true", func() string { return f.ask("SELECT due_at < now() - interval '300 ms' FROM outbox.deferred") })
-	if got := f.ask("SELECT attempts FROM outbox.deferred"); got != attempts || len(r.taken()) > 0 {
+	attempts := f.Ask("SELECT attempts FROM outbox.deferred")
+	r.Set(nil)
+	f.Eventually("true", func() string { return f.Ask("SELECT due_at < now() - interval '300 ms' FROM outbox.deferred") })
+	if got := f.Ask("SELECT attempts FROM outbox.deferred"); got != attempts || len(r.Taken()) > 0 {
 		t.Errorf("after %s attempts the lane was paused, and there were %s", attempts, got)
 	}
 	if _, err := f.o.ResumeLane(t.Context(), f.lane("k")); err != nil {
 		t.Fatal(err)
 	}
-	f.eventually("a", func() string { return r.texts("k") })
+	f.Eventually("a", func() string { return r.Texts("k") })
 }
 
 // TestPauseWaitsForTheBatch: when PauseLane returns, nothing is under way, and nothing
@@ -109,7 +109,7 @@ func TestPauseWaitsForTheBatch(t *testing.T) {
 	f := newFixture(t)
 	r := new(receiver)
 	sending := make(chan struct{}, 1)
-	r.set(func(*sink.Message) sink.Result {
+	r.Set(func(*sink.Message) sink.Result {
 		select {
 		case sending <- struct{}{}:
 		default:
@@ -120,7 +120,7 @@ func TestPauseWaitsForTheBatch(t *testing.T) {
 	f.start(r, func(s *relay.Settings) { s.BatchMessages = 5 })
 	lane := f.lane("k")
 	for round := range 10 {
-		f.exec("SELECT outbox.enqueue('test', 'x', key => 'k') FROM generate_series(1, 50)")
+		f.Exec("SELECT outbox.enqueue('test', 'x', key => 'k') FROM generate_series(1, 50)")
 		<-sending
 		if _, err := f.o.PauseLane(t.Context(), lane); err != nil {
 			t.Fatal(err)
@@ -129,18 +129,18 @@ func TestPauseWaitsForTheBatch(t *testing.T) {
 		case <-sending:
 		default:
 		}
-		taken, left := len(r.taken()), f.ask("SELECT count(*) FROM outbox.message")
+		taken, left := len(r.Taken()), f.Ask("SELECT count(*) FROM outbox.message")
 		if fmt.Sprint(50-taken%50) != left && taken%50 != 0 {
 			t.Errorf("round %d: %d were taken, %s are left: a batch was under way", round, taken, left)
 		}
-		f.exec("SELECT pg_sleep(0.05)")
-		if now := len(r.taken()); now != taken {
+		f.Exec("SELECT pg_sleep(0.05)")
+		if now := len(r.Taken()); now != taken {
 			t.Fatalf("round %d: a paused lane sent %d messages", round, now-taken)
 		}
 		if _, err := f.o.ResumeLane(t.Context(), lane); err != nil {
 			t.Fatal(err)
 		}
-		f.eventually("0 pending, 0 deferred, 0 dead", f.places)
+		f.Eventually("0 pending, 0 deferred, 0 dead", f.Places)
 		select {
 		case <-sending:
 		default:
@@ -150,7 +150,7 @@ func TestPauseWaitsForTheBatch(t *testing.T) {
 
 func TestLanesTellWhoHoldsThem(t *testing.T) {
 	f := newFixture(t)
-	holder := f.connect()
+	holder := f.Connect()
 	if _, err := holder.Exec(t.Context(), "SET application_name = 'the holder'"); err != nil {
 		t.Fatal(err)
 	}
@@ -185,8 +185,8 @@ func TestLanesTellWhoHoldsThem(t *testing.T) {
 // Beyond what is counted, the number is estimated from the ids.
 func TestPendingIsEstimated(t *testing.T) {
 	f := newFixture(t)
-	f.exec("INSERT INTO outbox.message (topic, key, payload) SELECT 't', 'k', '' FROM generate_series(1, 30000)")
-	f.exec("INSERT INTO outbox.message (topic, payload) SELECT 't', '' FROM generate_series(1, 8)")
+	f.Exec("INSERT INTO outbox.message (topic, key, payload) SELECT 't', 'k', '' FROM generate_series(1, 30000)")
+	f.Exec("INSERT INTO outbox.message (topic, payload) SELECT 't', '' FROM generate_series(1, 8)")
 	all, err := f.o.Lanes(t.Context())
 	if err != nil {
 		t.Fatal(err)

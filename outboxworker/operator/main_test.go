@@ -3,9 +3,6 @@ package operator
 import (
 	"context"
 	"fmt"
-	"slices"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -15,8 +12,8 @@ import (
 	"go.uber.org/zap/zaptest"
 
 	"github.com/weirproxy/weir/internal/backoff"
+	"github.com/weirproxy/weir/internal/outboxtest"
 	"github.com/weirproxy/weir/internal/testserver"
-	"github.com/weirproxy/weir/outboxworker/outbox"
 	"github.com/weirproxy/weir/outboxworker/relay"
 	"github.com/weirproxy/weir/outboxworker/sink"
 )
@@ -24,47 +21,25 @@ import (
 func TestMain(m *testing.M) { testserver.Main(m) }
 
 // deadline is how long tests wait for what should happen soon.
-const deadline = 20 * time.Second
+const deadline = outboxtest.Deadline
 
-// fixture is an outbox with an operator, and a connection to its database.
+// fixture is an outbox with an operator.
 type fixture struct {
-	*testing.T
-	url    string
-	config *pgx.ConnConfig
-	conn   *pgx.Conn
-	o      *Operator
+	*outboxtest.Outbox
+	o *Operator
 }
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	url := testserver.Database(t)
-	config, err := pgx.ParseConfig(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := &fixture{T: t, url: url, config: config}
-	f.conn = f.connect()
-	if _, err := outbox.Migrate(t.Context(), f.conn, "outbox"); err != nil {
-		t.Fatal(err)
-	}
+	f := &fixture{Outbox: outboxtest.New(t)}
 	f.o = f.operator()
 	return f
-}
-
-func (f *fixture) connect() *pgx.Conn {
-	f.Helper()
-	conn, err := pgx.Connect(f.Context(), f.url)
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Cleanup(func() { _ = conn.Close(context.Background()) })
-	return conn
 }
 
 // operator opens one more, with no more rights than it needs.
 func (f *fixture) operator() *Operator {
 	f.Helper()
-	config := f.config.Copy()
+	config := f.Config.Copy()
 	config.RuntimeParams["role"] = "outbox_operator"
 	o, err := Open(f.Context(), config, "outbox", Identity{Actor: "ann", Reason: "a test"})
 	if err != nil {
@@ -74,39 +49,11 @@ func (f *fixture) operator() *Operator {
 	return o
 }
 
-func (f *fixture) exec(sql string, args ...any) {
-	f.Helper()
-	if _, err := f.conn.Exec(f.Context(), sql, args...); err != nil {
-		f.Fatal(err)
-	}
-}
-
-// ask returns the one value of a query, as text.
-func (f *fixture) ask(sql string, args ...any) string {
-	f.Helper()
-	var text *string
-	if err := f.conn.QueryRow(f.Context(), "SELECT ("+sql+")::text", args...).Scan(&text); err != nil {
-		f.Fatal(err)
-	}
-	if text == nil {
-		return "NULL"
-	}
-	return *text
-}
-
-// enqueue writes messages of a key, whose payloads are their texts.
-func (f *fixture) enqueue(key string, texts ...string) {
-	f.Helper()
-	for _, text := range texts {
-		f.exec("SELECT outbox.enqueue(topic => 'test', key => $1::text, payload => $2::text)", key, text)
-	}
-}
-
 // start runs a relay until the test ends or the returned function is called.
 func (f *fixture) start(to sink.Sink, change ...func(*relay.Settings)) (stop func()) {
 	f.Helper()
 	s := relay.DefaultSettings()
-	s.Database, s.Listen, s.PollMax = f.config, f.config, 20*time.Millisecond
+	s.Database, s.Listen, s.PollMax = f.Config, f.Config, 20*time.Millisecond
 	s.Retry = backoff.Policy{Base: 20 * time.Millisecond, Cap: 50 * time.Millisecond}
 	s.Outage = s.Retry
 	s.Retries = 2
@@ -121,51 +68,13 @@ func (f *fixture) start(to sink.Sink, change ...func(*relay.Settings)) (stop fun
 	if err != nil {
 		f.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- r.Run(ctx) }()
-	stop = sync.OnceFunc(func() {
-		cancel()
-		select {
-		case err := <-ended:
-			if err != nil {
-				f.Error(err)
-			}
-		case <-time.After(deadline):
-			f.Error("the relay does not stop")
-		}
-	})
-	f.Cleanup(stop)
-	return stop
-}
-
-// eventually waits until what returns want.
-func (f *fixture) eventually(want string, what func() string) {
-	f.Helper()
-	end := time.Now().Add(deadline)
-	for {
-		got := what()
-		if got == want {
-			return
-		}
-		if time.Now().After(end) {
-			f.Fatalf("got %q in the end, want %q", got, want)
-		}
-		time.Sleep(2 * time.Millisecond)
-	}
-}
-
-// places counts the messages in each place.
-func (f *fixture) places() string {
-	f.Helper()
-	return f.ask(`format('%s pending, %s deferred, %s dead', (SELECT count(*) FROM outbox.message),
-		(SELECT count(*) FROM outbox.deferred), (SELECT count(*) FROM outbox.dead))`)
+	return f.Start(r.Run)
 }
 
 // waiting tells the messages of a key that wait, in their order, with their states.
 func (f *fixture) waiting(key string) string {
 	f.Helper()
-	return f.ask(`SELECT COALESCE(string_agg(convert_from(payload, 'UTF8') || ' ' || state, ', ' ORDER BY id), '')
+	return f.Ask(`SELECT COALESCE(string_agg(convert_from(payload, 'UTF8') || ' ' || state, ', ' ORDER BY id), '')
 		FROM outbox.deferred WHERE key = $1`, key)
 }
 
@@ -173,7 +82,7 @@ func (f *fixture) waiting(key string) string {
 // holds the key, and a * if it is being replayed.
 func (f *fixture) died(key string) string {
 	f.Helper()
-	return f.ask(`SELECT COALESCE(string_agg(convert_from(payload, 'UTF8') || ' ' || reason
+	return f.Ask(`SELECT COALESCE(string_agg(convert_from(payload, 'UTF8') || ' ' || reason
 		|| CASE WHEN holds THEN '+' ELSE '' END || CASE WHEN replaying_at IS NULL THEN '' ELSE '*' END, ', ' ORDER BY id), '')
 		FROM outbox.dead WHERE key = $1`, key)
 }
@@ -181,7 +90,7 @@ func (f *fixture) died(key string) string {
 // ordered fails the test if a key is not in order, or a message is in two places.
 func (f *fixture) ordered() {
 	f.Helper()
-	for _, broken := range disorder(f.Context(), f.conn) {
+	for _, broken := range disorder(f.Context(), f.Conn) {
 		f.Error(broken)
 	}
 }
@@ -211,70 +120,8 @@ func disorder(ctx context.Context, conn *pgx.Conn) []string {
 	return found
 }
 
-// receiver is a sink that does what a test says, and remembers what it took.
-type receiver struct {
-	mu     sync.Mutex
-	answer func(m *sink.Message) sink.Result // nil delivers all
-	got    []sink.Message
-}
-
-func (r *receiver) Deliver(ctx context.Context, batch *sink.Batch) {
-	failed := make(map[string]bool)
-	for i := range batch.Messages {
-		m := &batch.Messages[i]
-		if batch.Expired(ctx) {
-			return
-		}
-		if m.HasKey && failed[m.Key] {
-			continue
-		}
-		batch.Results[i] = r.one(m)
-		failed[m.Key] = batch.Results[i].Outcome != sink.Delivered
-	}
-}
-
-func (r *receiver) one(m *sink.Message) sink.Result {
-	r.mu.Lock()
-	answer := r.answer
-	r.mu.Unlock()
-	result := sink.Result{Outcome: sink.Delivered}
-	if answer != nil {
-		result = answer(m)
-	}
-	if result.Outcome == sink.Delivered {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.got = append(r.got, *m)
-		r.got[len(r.got)-1].Payload = slices.Clone(m.Payload)
-	}
-	return result
-}
-
-func (r *receiver) Close() error { return nil }
-
-// set changes what the receiver does.
-func (r *receiver) set(answer func(m *sink.Message) sink.Result) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.answer = answer
-}
-
-// texts are the payloads of a key's messages that were taken, in order.
-func (r *receiver) texts(key string) string {
-	var all []string
-	for _, m := range r.taken() {
-		if m.Key == key {
-			all = append(all, string(m.Payload))
-		}
-	}
-	return strings.Join(all, " ")
-}
-
-func (r *receiver) taken() []sink.Message {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.Clone(r.got)
-}
+// receiver is a sink that does what a test says, and remembers what it was given.
+type receiver = outboxtest.Receiver
 
 func answering(outcome sink.Outcome, class, text string) func(*sink.Message) sink.Result {
 	return func(*sink.Message) sink.Result {

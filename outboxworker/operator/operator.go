@@ -100,13 +100,14 @@ func (o *Operator) prepare(ctx context.Context) error {
 //go:embed sql/*.sql
 var files embed.FS
 
-// statements returns the SQL of an outbox, by the names of the files, without .sql.
+// statements returns the SQL of an outbox, by the names of the files, without .sql. That
+// which relays need too is in the package outbox.
 func statements(schema string) (map[string]string, error) {
 	entries, err := files.ReadDir("sql")
 	if err != nil {
 		return nil, fmt.Errorf("reading the statements: %w", err)
 	}
-	all := make(map[string]string)
+	all := map[string]string{"promote": outbox.PromoteSQL(schema)}
 	for _, entry := range entries {
 		text, err := files.ReadFile(path.Join("sql", entry.Name()))
 		if err != nil {

@@ -55,16 +55,16 @@ func TestSoakRandomCommands(t *testing.T) {
 }
 
 func (s *schedule) run(onDead relay.OnDead, long time.Duration) {
-	s.exec(`CREATE TABLE died (message_id uuid); GRANT INSERT ON died TO public;
+	s.Exec(`CREATE TABLE died (message_id uuid); GRANT INSERT ON died TO public;
 		CREATE FUNCTION died() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO public.died VALUES (NEW.message_id); RETURN NULL; END $$;
 		CREATE TRIGGER died AFTER INSERT ON outbox.dead FOR EACH ROW EXECUTE FUNCTION died()`)
 	if s.rough {
-		s.exec(`CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+		s.Exec(`CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 			IF current_user <> 'outbox_operator' AND random() < 0.1 THEN RAISE 'not now'; END IF; RETURN NEW; END $$;
 			CREATE TRIGGER fail BEFORE INSERT ON outbox.deferred FOR EACH ROW EXECUTE FUNCTION fail()`)
 	}
 	// nothing crashes here, and more happens so
-	s.exec(`DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit = off', current_database()); END $$`)
+	s.Exec(`DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit = off', current_database()); END $$`)
 	s.flaky()
 	for range 2 {
 		s.start(&s.r, func(settings *relay.Settings) {
@@ -92,7 +92,7 @@ func (s *schedule) run(onDead relay.OnDead, long time.Duration) {
 func (s *schedule) flaky() {
 	var mu sync.Mutex
 	random := s.random(1)
-	s.r.set(func(*sink.Message) sink.Result {
+	s.r.Set(func(*sink.Message) sink.Result {
 		mu.Lock()
 		n, slow := random.IntN(100), random.IntN(50) == 0
 		mu.Unlock()
@@ -113,7 +113,7 @@ const scheduleKeys = 12
 
 // produce enqueues messages of a few keys, and of none, one after another.
 func (s *schedule) produce(ctx context.Context, enqueued map[uuid.UUID]bool) {
-	conn, random := s.connect(), s.random(2)
+	conn, random := s.Connect(), s.random(2)
 	for ctx.Err() == nil {
 		var key *string
 		if n := random.IntN(scheduleKeys + 2); n < scheduleKeys {
@@ -136,7 +136,7 @@ func (s *schedule) produce(ctx context.Context, enqueued map[uuid.UUID]bool) {
 // watch looks at the whole outbox again and again. Each look is one snapshot, and so shows
 // what every transaction left.
 func (s *schedule) watch(ctx context.Context) {
-	conn := s.connect()
+	conn := s.Connect()
 	for ctx.Err() == nil {
 		if found := disorder(s.Context(), conn); len(found) > 0 {
 			s.Errorf("out of order: %v", found)
@@ -194,16 +194,16 @@ func (s *schedule) operate(ctx context.Context, o *Operator, random *rand.Rand) 
 // finish lets all messages be delivered that are still there.
 func (s *schedule) finish() {
 	s.Helper()
-	s.r.set(nil)
+	s.r.Set(nil)
 	if s.rough { // a lane rests for seconds after each failure
-		s.exec("DROP TRIGGER fail ON outbox.deferred")
+		s.Exec("DROP TRIGGER fail ON outbox.deferred")
 	}
-	s.eventually("0 pending, 0 deferred, 0 dead", func() string {
+	s.Eventually("0 pending, 0 deferred, 0 dead", func() string {
 		for _, change := range []func(context.Context, Filter, Options) (Result, error){s.o.Replay, s.o.ReleaseKeys} {
 			s.must(change(s.Context(), Filter{}, Options{MaxReplays: -1}))
 		}
 		s.ordered()
-		return s.places()
+		return s.Places()
 	})
 }
 
@@ -214,7 +214,7 @@ func (s *schedule) judge(enqueued map[uuid.UUID]bool) {
 	died := s.ids("SELECT message_id FROM died")
 	delivered := make(map[uuid.UUID]bool)
 	last := make(map[string]int64)
-	for _, m := range s.r.taken() {
+	for _, m := range s.r.Taken() {
 		if !s.rough && (delivered[m.ID] || discarded[m.ID]) {
 			s.Errorf("message %s was delivered twice, or though it was discarded", m.ID)
 		}
@@ -245,7 +245,7 @@ func (s *schedule) judge(enqueued map[uuid.UUID]bool) {
 
 func (s *schedule) ids(sql string) map[uuid.UUID]bool {
 	s.Helper()
-	rows, err := s.conn.Query(s.Context(), sql)
+	rows, err := s.Conn.Query(s.Context(), sql)
 	if err != nil {
 		s.Fatal(err)
 	}

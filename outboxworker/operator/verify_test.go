@@ -62,9 +62,9 @@ const (
 // Each invariant is broken by hand in a way of its own, and is the only one to be named.
 func TestVerifyNamesWhatIsBroken(t *testing.T) {
 	f := newFixture(t)
-	f.exec("SELECT outbox.rotate_delivered('24 hours')")
-	f.enqueue("k", "a", "b", "c") // positions 1 to 3
-	f.exec("SELECT outbox.enqueue('t', 'without a key')")
+	f.Exec("SELECT outbox.rotate_delivered('24 hours')")
+	f.Enqueue("k", "a", "b", "c") // positions 1 to 3
+	f.Exec("SELECT outbox.enqueue('t', 'without a key')")
 	if found := f.broken(f.o); len(found) > 0 {
 		t.Fatalf("nothing is broken, and found is %+v", found)
 	}
@@ -105,7 +105,7 @@ func TestVerifyNamesWhatIsBroken(t *testing.T) {
 	} {
 		// Each breaks what is there in a transaction that is taken back, in which the
 		// operator looks.
-		tx, err := f.conn.Begin(t.Context())
+		tx, err := f.Conn.Begin(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -137,7 +137,7 @@ func TestVerifyNamesWhatIsBroken(t *testing.T) {
 // check checks one invariant over the test's own connection.
 func (f *fixture) check(name string) (Check, error) {
 	o := *f.o
-	o.conn = f.conn
+	o.conn = f.Conn
 	tx, err := o.conn.Begin(f.Context())
 	if err != nil {
 		return Check{}, err
@@ -151,7 +151,7 @@ func (f *fixture) check(name string) (Check, error) {
 func TestVerifyTellsWhatItCouldNotCheck(t *testing.T) {
 	f := newFixture(t)
 	f.o.waits.statement = 100 * time.Millisecond
-	blocker := f.connect()
+	blocker := f.Connect()
 	if _, err := blocker.Exec(t.Context(), "BEGIN; LOCK TABLE outbox.message"); err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +180,7 @@ func TestVerifyTellsWhatItCouldNotCheck(t *testing.T) {
 func TestVerifyRaisesNoFalseAlarm(t *testing.T) {
 	f := newFixture(t)
 	r := new(receiver)
-	r.set(func(m *sink.Message) sink.Result {
+	r.Set(func(m *sink.Message) sink.Result {
 		switch rand.IntN(20) {
 		case 0:
 			return sink.Result{Outcome: sink.Fatal, Class: "status 422", Err: fmt.Errorf("no")}
@@ -197,7 +197,7 @@ func TestVerifyRaisesNoFalseAlarm(t *testing.T) {
 	var busy sync.WaitGroup
 	defer busy.Wait()
 	for p := range 3 {
-		conn := f.connect()
+		conn := f.Connect()
 		busy.Go(func() {
 			for i := 0; ctx.Err() == nil; i++ {
 				_, _ = conn.Exec(t.Context(), `BEGIN; SELECT outbox.enqueue('test', 'x', key => 'k' || (random() * 8)::int);
@@ -217,8 +217,8 @@ func TestVerifyRaisesNoFalseAlarm(t *testing.T) {
 		}
 	}
 	busy.Wait()
-	t.Logf("verified %d times; %s; %d delivered; %s decisions of operators", rounds, f.places(), len(r.taken()), f.ask("SELECT count(*) FROM outbox.audit"))
-	if rounds < 5 || len(r.taken()) < 100 || f.ask("SELECT count(*) > 5 FROM outbox.audit") != "true" {
+	t.Logf("verified %d times; %s; %d delivered; %s decisions of operators", rounds, f.Places(), len(r.Taken()), f.Ask("SELECT count(*) FROM outbox.audit"))
+	if rounds < 5 || len(r.Taken()) < 100 || f.Ask("SELECT count(*) > 5 FROM outbox.audit") != "true" {
 		t.Error("too little happened to show anything")
 	}
 }

@@ -33,30 +33,24 @@ func poisoned(m *sink.Message) sink.Result {
 // dead counts the dead of each number of attempts.
 func (f *fixture) dead() string {
 	f.Helper()
-	return f.ask(`COALESCE((SELECT string_agg(format('%s %s', reason, attempts), ', ' ORDER BY id) FROM outbox.dead), 'none')`)
-}
-
-func (r *receiver) attempts() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.seen)
+	return f.Ask(`COALESCE((SELECT string_agg(format('%s %s', reason, attempts), ', ' ORDER BY id) FROM outbox.dead), 'none')`)
 }
 
 // A message alone at which the receiver fails is no evidence against the receiver.
 func TestAPoisonMessageDiesBySchedule(t *testing.T) {
 	f := newFixture(t)
 	r := new(receiver)
-	r.set(poisoned)
-	f.enqueue("k", "poison", "after")
+	r.Set(poisoned)
+	f.Enqueue("k", "poison", "after")
 	f.start(r)
-	f.eventually("0 pending, 0 deferred, 1 dead", f.places)
+	f.Eventually("0 pending, 0 deferred, 1 dead", f.Places)
 	if got := f.dead(); got != "exhausted 7" {
 		t.Errorf("died as %s", got)
 	}
-	if got, want := r.tried("k"), strings.Repeat("poison ", 7)+"after"; got != want {
+	if got, want := r.Tried("k"), strings.Repeat("poison ", 7)+"after"; got != want {
 		t.Errorf("tried %q, want %q", got, want)
 	}
-	if got, want := f.ask("SELECT class || ' ' || fingerprint FROM outbox.dead"), "status 500 "+fingerprint.Of("status 500", errFails.Error()); got != want {
+	if got, want := f.Ask("SELECT class || ' ' || fingerprint FROM outbox.dead"), "status 500 "+fingerprint.Of("status 500", errFails.Error()); got != want {
 		t.Errorf("class and fingerprint are %q, want %q", got, want)
 	}
 }
@@ -65,12 +59,12 @@ func TestAPoisonMessageDiesBySchedule(t *testing.T) {
 func TestAPoisonMessageDiesAfterAnOutage(t *testing.T) {
 	f := newFixture(t)
 	r := new(receiver)
-	r.set(func(*sink.Message) sink.Result { return sink.Result{Outcome: sink.Unreachable, Err: errNo} })
-	f.enqueue("k", "poison", "poison again")
+	r.Set(func(*sink.Message) sink.Result { return sink.Result{Outcome: sink.Unreachable, Err: errNo} })
+	f.Enqueue("k", "poison", "poison again")
 	f.start(r)
-	f.eventually("true", func() string { return fmt.Sprint(r.attempts() > 3) })
-	r.set(poisoned)
-	f.eventually("0 pending, 0 deferred, 2 dead", f.places)
+	f.Eventually("true", func() string { return fmt.Sprint(len(r.Seen()) > 3) })
+	r.Set(poisoned)
+	f.Eventually("0 pending, 0 deferred, 2 dead", f.Places)
 	if got := f.dead(); got != "exhausted 7, exhausted 7" {
 		t.Errorf("died as %s", got)
 	}
@@ -81,37 +75,37 @@ func TestAPoisonMessageDiesAfterAnOutage(t *testing.T) {
 func TestThreePoisonMessagesKeepNobody(t *testing.T) {
 	f := newFixture(t)
 	r := new(receiver)
-	r.set(poisoned)
+	r.Set(poisoned)
 	for i := range 3 {
-		f.enqueue(fmt.Sprintf("p%d", i), "poison")
+		f.Enqueue(fmt.Sprintf("p%d", i), "poison")
 	}
 	f.start(r)
 	// Two alone may be tried some times before a third worker has a connection.
-	f.eventually("true", func() string { return fmt.Sprint(r.attempts() > 20) })
-	if got := f.places(); !strings.HasSuffix(got, "0 dead") {
+	f.Eventually("true", func() string { return fmt.Sprint(len(r.Seen()) > 20) })
+	if got := f.Places(); !strings.HasSuffix(got, "0 dead") {
 		t.Errorf("without another answer: %s", got)
 	}
 	const counted = "SELECT sum(attempts) FROM outbox.deferred"
-	spent, before := f.ask(counted), r.attempts()
-	f.eventually("true", func() string { return fmt.Sprint(r.attempts() > before+10) })
-	if got := f.ask(counted); got != spent {
+	spent, before := f.Ask(counted), len(r.Seen())
+	f.Eventually("true", func() string { return fmt.Sprint(len(r.Seen()) > before+10) })
+	if got := f.Ask(counted); got != spent {
 		t.Errorf("while the breaker is open, attempts are counted: %s, then %s", spent, got)
 	}
 	most := 0
 	for i := range 100 {
-		before := r.attempts()
-		f.enqueue(fmt.Sprintf("g%d", i), "good")
-		f.eventually("good", func() string { return r.texts(fmt.Sprintf("g%d", i)) })
+		before := len(r.Seen())
+		f.Enqueue(fmt.Sprintf("g%d", i), "good")
+		f.Eventually("good", func() string { return r.Texts(fmt.Sprintf("g%d", i)) })
 		// those that failed, a turn each, and what was under way
-		tried := r.attempts() - before
+		tried := len(r.Seen()) - before
 		if most = max(most, tried); tried > 20 {
 			t.Errorf("good message %d came after %d others", i, tried)
 		}
-		if strings.HasSuffix(f.places(), "3 dead") {
+		if strings.HasSuffix(f.Places(), "3 dead") {
 			break
 		}
 	}
-	f.eventually("0 pending, 0 deferred, 3 dead", f.places)
+	f.Eventually("0 pending, 0 deferred, 3 dead", f.Places)
 	if got := f.dead(); got != "exhausted 7, exhausted 7, exhausted 7" {
 		t.Errorf("died as %s", got)
 	}
@@ -123,20 +117,20 @@ func TestThreePoisonMessagesKeepNobody(t *testing.T) {
 func TestPoisonAmongTraffic(t *testing.T) {
 	f := newFixture(t)
 	r := new(receiver)
-	r.set(poisoned)
+	r.Set(poisoned)
 	f.start(r)
 	good := 0
 	for end := time.Now().Add(deadline); f.dead() != strings.Repeat("exhausted 7, ", 9)+"exhausted 7"; good++ {
 		if time.Now().After(end) {
 			t.Fatalf("dead are %s", f.dead())
 		}
-		f.enqueue(fmt.Sprintf("g%d", good%40), fmt.Sprintf("good %d", good))
+		f.Enqueue(fmt.Sprintf("g%d", good%40), fmt.Sprintf("good %d", good))
 		if good < 10 {
-			f.enqueue("p", fmt.Sprintf("poison %d", good))
+			f.Enqueue("p", fmt.Sprintf("poison %d", good))
 		}
 	}
-	f.eventually("0 pending, 0 deferred, 10 dead", f.places)
-	if n := len(r.taken()); n != good {
+	f.Eventually("0 pending, 0 deferred, 10 dead", f.Places)
+	if n := len(r.Taken()); n != good {
 		t.Errorf("%d good messages arrived, want %d", n, good)
 	}
 }
@@ -152,7 +146,7 @@ func (o *one) Deliver(_ context.Context, m *sink.Message) sink.Result {
 	for most := o.most.Load(); n > most && !o.most.CompareAndSwap(most, n); most = o.most.Load() {
 	}
 	defer o.now.Add(-1)
-	return o.receiver.one(m)
+	return o.receiver.Answer(m)
 }
 
 // A receiver that fails at everything for much longer than the schedule: nothing dies,
@@ -160,32 +154,32 @@ func (o *one) Deliver(_ context.Context, m *sink.Message) sink.Result {
 func TestAReceiverThatFails(t *testing.T) {
 	f := newFixture(t)
 	r := &one{receiver: new(receiver)}
-	r.set(func(*sink.Message) sink.Result { return failed() })
+	r.Set(func(*sink.Message) sink.Result { return failed() })
 	for i := range 200 {
-		f.enqueue(fmt.Sprintf("k%d", i%20), fmt.Sprint(i/20))
+		f.Enqueue(fmt.Sprintf("k%d", i%20), fmt.Sprint(i/20))
 	}
 	f.start(sink.Keyed(r, 16))
-	f.eventually("true", func() string { return fmt.Sprint(f.metric("outbox_receiver_away") == 1) })
+	f.Eventually("true", func() string { return fmt.Sprint(f.metric("outbox_receiver_away") == 1) })
 	// What was under way when it opened, in four workers, has ended some probes later.
-	before := r.attempts()
-	f.eventually("true", func() string { return fmt.Sprint(r.attempts() > before+20) })
+	before := len(r.Seen())
+	f.Eventually("true", func() string { return fmt.Sprint(len(r.Seen()) > before+20) })
 	r.most.Store(0)
-	before = r.attempts()
-	f.eventually("true", func() string { return fmt.Sprint(r.attempts() > before+10) })
+	before = len(r.Seen())
+	f.Eventually("true", func() string { return fmt.Sprint(len(r.Seen()) > before+10) })
 	if most := r.most.Load(); most != 1 {
 		t.Errorf("%d messages at once while the breaker was open, want 1", most)
 	}
-	if got := f.places(); !strings.HasSuffix(got, " 0 dead") {
+	if got := f.Places(); !strings.HasSuffix(got, " 0 dead") {
 		t.Errorf("while the receiver fails: %s", got)
 	}
-	r.set(nil)
-	f.eventually("0 pending, 0 deferred, 0 dead", f.places)
+	r.Set(nil)
+	f.Eventually("0 pending, 0 deferred, 0 dead", f.Places)
 	for i := range 20 {
-		if got := r.texts(fmt.Sprintf("k%d", i)); got != "0 1 2 3 4 5 6 7 8 9" {
+		if got := r.Texts(fmt.Sprintf("k%d", i)); got != "0 1 2 3 4 5 6 7 8 9" {
 			t.Errorf("key %d got %q", i, got)
 		}
 	}
-	for _, m := range r.taken() {
+	for _, m := range r.Taken() {
 		if m.Attempt > 3 {
 			t.Errorf("a message was delivered in attempt %d: a receiver that fails must not spend attempts", m.Attempt)
 		}
@@ -219,18 +213,18 @@ func (f *fixture) outcomes(outcome string) (sum float64) {
 func TestAReceiverThatFailsAtOneKey(t *testing.T) {
 	f := newFixture(t)
 	r := new(receiver)
-	r.set(func(*sink.Message) sink.Result { return failed() })
-	f.enqueue("k", "1", "2", "3", "4", "5")
+	r.Set(func(*sink.Message) sink.Result { return failed() })
+	f.Enqueue("k", "1", "2", "3", "4", "5")
 	f.start(r)
-	f.eventually("1", func() string { return fmt.Sprint(f.metric("outbox_receiver_away")) })
-	before := r.attempts()
-	f.eventually("true", func() string { return fmt.Sprint(r.attempts() > before+20) })
-	if got := f.places(); got != "0 pending, 3 deferred, 2 dead" {
+	f.Eventually("1", func() string { return fmt.Sprint(f.metric("outbox_receiver_away")) })
+	before := len(r.Seen())
+	f.Eventually("true", func() string { return fmt.Sprint(len(r.Seen()) > before+20) })
+	if got := f.Places(); got != "0 pending, 3 deferred, 2 dead" {
 		t.Errorf("while the receiver fails: %s", got)
 	}
-	r.set(nil)
-	f.eventually("0 pending, 0 deferred, 2 dead", f.places)
-	if got := r.texts("k"); got != "3 4 5" {
+	r.Set(nil)
+	f.Eventually("0 pending, 0 deferred, 2 dead", f.Places)
+	if got := r.Texts("k"); got != "3 4 5" {
 		t.Errorf("got %q", got)
 	}
 }
@@ -239,23 +233,23 @@ func TestAReceiverThatFailsAtOneKey(t *testing.T) {
 func TestRetryAfterOfAMessage(t *testing.T) {
 	f := newFixture(t)
 	r := new(receiver)
-	r.set(func(m *sink.Message) sink.Result {
+	r.Set(func(m *sink.Message) sink.Result {
 		if m.Attempt == 1 && m.Key == "slow" {
 			return sink.Result{Outcome: sink.Refused, Err: errNo, RetryAfter: 1200 * time.Millisecond}
 		}
 		return sink.Result{Outcome: sink.Delivered}
 	})
-	f.enqueue("slow", "1")
+	f.Enqueue("slow", "1")
 	f.start(r)
-	f.eventually("1", func() string { return r.tried("slow") })
+	f.Eventually("1", func() string { return r.Tried("slow") })
 	began := time.Now()
-	f.enqueue("quick", "2")
-	f.eventually("2", func() string { return r.texts("quick") })
-	if r.texts("slow") != "" {
+	f.Enqueue("quick", "2")
+	f.Eventually("2", func() string { return r.Texts("quick") })
+	if r.Texts("slow") != "" {
 		t.Error("the other message waited too, or this one did not")
 	}
-	f.eventually("refused", func() string { return f.ask("SELECT class FROM outbox.deferred") })
-	f.eventually("1", func() string { return r.texts("slow") })
+	f.Eventually("refused", func() string { return f.Ask("SELECT class FROM outbox.deferred") })
+	f.Eventually("1", func() string { return r.Texts("slow") })
 	if took := time.Since(began); took < time.Second {
 		t.Errorf("tried again after %s, the receiver asked for 1.2s", took)
 	}
@@ -278,14 +272,14 @@ func TestRetryAfterIsBounded(t *testing.T) {
 func TestAListOfRetries(t *testing.T) {
 	f := newFixture(t)
 	r := new(receiver)
-	r.set(poisoned)
-	f.enqueue("k", "poison")
+	r.Set(poisoned)
+	f.Enqueue("k", "poison")
 	f.start(r, func(s *Settings) {
 		s.Retry.List = []time.Duration{10 * time.Millisecond, 700 * time.Millisecond}
 	})
-	f.eventually("poison poison", func() string { return r.tried("k") })
+	f.Eventually("poison poison", func() string { return r.Tried("k") })
 	began := time.Now()
-	f.eventually("exhausted 3", f.dead)
+	f.Eventually("exhausted 3", f.dead)
 	if took := time.Since(began); took < 600*time.Millisecond {
 		t.Errorf("the last retry came after %s, the list says 700ms", took)
 	}
@@ -296,21 +290,21 @@ func TestAReplayedMessageDiesAgain(t *testing.T) {
 	for _, onDead := range []OnDead{Continue, Hold} {
 		f := newFixture(t)
 		r := new(receiver)
-		r.set(func(*sink.Message) sink.Result {
+		r.Set(func(*sink.Message) sink.Result {
 			return sink.Result{Outcome: sink.Fatal, Err: errors.New("gone\x00"), Class: "status 410"}
 		})
-		f.enqueue("k", "1")
+		f.Enqueue("k", "1")
 		stop := f.start(r, func(s *Settings) { s.OnDead = onDead })
-		f.eventually("fatal 1", f.dead)
+		f.Eventually("fatal 1", f.dead)
 		stop()
-		f.exec(`UPDATE outbox.dead SET replaying_at = now(), replays = replays + 1, holds = false, died_at = '2020-01-01'`)
-		f.exec(`INSERT INTO outbox.deferred (id, lane, state, due_at, message_id, topic, key, type, payload, created_at)
+		f.Exec(`UPDATE outbox.dead SET replaying_at = now(), replays = replays + 1, holds = false, died_at = '2020-01-01'`)
+		f.Exec(`INSERT INTO outbox.deferred (id, lane, state, due_at, message_id, topic, key, type, payload, created_at)
 			SELECT id, lane, 'retry', now(), message_id, topic, key, type, payload, created_at FROM outbox.dead`)
-		r.set(poisoned)
-		r.set(func(*sink.Message) sink.Result { return failed() })
+		r.Set(poisoned)
+		r.Set(func(*sink.Message) sink.Result { return failed() })
 		f.start(r, func(s *Settings) { s.OnDead = onDead; s.Retries = 1 })
-		f.eventually("0 pending, 0 deferred, 1 dead", f.places)
-		got := f.ask(`SELECT format('%s %s %s %s %s %s %s %s', reason, attempts, class, fingerprint = $1, holds, replays,
+		f.Eventually("0 pending, 0 deferred, 1 dead", f.Places)
+		got := f.Ask(`SELECT format('%s %s %s %s %s %s %s %s', reason, attempts, class, fingerprint = $1, holds, replays,
 			replaying_at IS NULL, died_at > now() - interval '1 hour') FROM outbox.dead`, fingerprint.Of("status 500", errFails.Error()))
 		if want := fmt.Sprintf("exhausted 3 status 500 t %.1s 1 t t", fmt.Sprint(onDead == Hold)); got != want {
 			t.Errorf("%s: dead is %q, want %q", onDead, got, want)

@@ -80,11 +80,11 @@ func (b *between) copy(to, from net.Conn, delay time.Duration, late bool) {
 func TestASlowDatabaseIsSlowAndNoMore(t *testing.T) {
 	f := newFixture(t)
 	config := f.proxied(&between{delay: 80 * time.Millisecond})
-	f.enqueue("k", "1", "2", "3")
+	f.Enqueue("k", "1", "2", "3")
 	r := new(receiver)
 	f.start(r, func(s *Settings) { s.Database, s.Listen, s.BatchTime = config, nil, 50*time.Millisecond })
-	f.eventually("0 pending, 0 deferred, 0 dead", f.places)
-	if got := r.texts("k"); got != "1 2 3" {
+	f.Eventually("0 pending, 0 deferred, 0 dead", f.Places)
+	if got := r.Texts("k"); got != "1 2 3" {
 		t.Errorf("got %q", got)
 	}
 }
@@ -100,13 +100,13 @@ func TestAConnectionThatIsCutOffIsGivenUp(t *testing.T) {
 		s.LaneTimeout, s.StopTimeout, s.FullLook = 2200*time.Millisecond, time.Second, time.Hour
 	})
 	for _, text := range []string{"1", "2"} { // looks from the start may take longer
-		f.enqueue("k", text)
-		f.enqueue("l", text)
-		f.eventually("0 pending, 0 deferred, 0 dead", f.places)
+		f.Enqueue("k", text)
+		f.Enqueue("l", text)
+		f.Eventually("0 pending, 0 deferred, 0 dead", f.Places)
 	}
 	b.hole.Store(true)
-	f.enqueue("k", "3")
-	f.eventually("1 2 3", func() string { return r.texts("k") })
+	f.Enqueue("k", "3")
+	f.Eventually("1 2 3", func() string { return r.Texts("k") })
 }
 
 // The snapshot of the last query must not live as long as the batch: a slow receiver would
@@ -115,26 +115,26 @@ func TestNoSnapshotIsHeldWhileSending(t *testing.T) {
 	f := newFixture(t)
 	p := newProper(f)
 	ask := func() string {
-		return f.ask("SELECT format('%s, xid %s, xmin %s', state, backend_xid, backend_xmin) FROM pg_stat_activity WHERE pid = $1", p.w.conn.PgConn().PID())
+		return f.Ask("SELECT format('%s, xid %s, xmin %s', state, backend_xid, backend_xmin) FROM pg_stat_activity WHERE pid = $1", p.w.conn.PgConn().PID())
 	}
 	const want = "idle in transaction, xid , xmin "
-	p.r.set(func(*sink.Message) sink.Result {
+	p.r.Set(func(*sink.Message) sink.Result {
 		if got := ask(); got != want {
 			t.Errorf("while a pending message is sent: %q, want %q", got, want)
 		}
 		return refuse(errNo)
 	})
-	f.enqueue("k", "1")
+	f.Enqueue("k", "1")
 	p.look()
 	var sent atomic.Bool
-	p.r.set(func(*sink.Message) sink.Result {
+	p.r.Set(func(*sink.Message) sink.Result {
 		sent.Store(true)
 		if got := ask(); got != want {
 			t.Errorf("while a waiting message is sent: %q, want %q", got, want)
 		}
 		return sink.Result{Outcome: sink.Delivered}
 	})
-	f.eventually("true", func() string { p.look(); return fmt.Sprint(sent.Load()) })
+	f.Eventually("true", func() string { p.look(); return fmt.Sprint(sent.Load()) })
 }
 
 // The isolation that a database has by default is not that of the relay.
@@ -145,13 +145,13 @@ func TestOtherIsolationByDefault(t *testing.T) {
 	f.settings.Database.RuntimeParams["default_transaction_read_only"] = "on"
 	f.settings.Listen = f.settings.Database
 	p := newProper(f)
-	p.w.conn = f.connectTo(f.settings.Database)
+	p.w.conn = f.ConnectTo(f.settings.Database)
 	var level string
-	p.r.set(func(*sink.Message) sink.Result {
+	p.r.Set(func(*sink.Message) sink.Result {
 		level = "sent"
 		return sink.Result{Outcome: sink.Delivered}
 	})
-	f.enqueue("k", "1")
+	f.Enqueue("k", "1")
 	if got := p.look(); got != "1" || level != "sent" {
 		t.Fatalf("got %q", got)
 	}
@@ -163,40 +163,30 @@ func TestOtherIsolationByDefault(t *testing.T) {
 	}
 }
 
-func (f *fixture) connectTo(config *pgx.ConnConfig) *pgx.Conn {
-	f.Helper()
-	conn, err := pgx.ConnectConfig(f.Context(), config.Copy())
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Cleanup(func() { _ = conn.Close(context.Background()) })
-	return conn
-}
-
 // A probe sends one message and learns nothing about the others.
 func TestAProbeDoesNotMoveTheMark(t *testing.T) {
 	f := newFixture(t)
 	p := newProper(f)
-	f.enqueue("k", "first")
+	f.Enqueue("k", "first")
 	n := f.lane("k")
-	f.enqueue("other", "other")
-	p.r.set(func(m *sink.Message) sink.Result {
+	f.Enqueue("other", "other")
+	p.r.Set(func(m *sink.Message) sink.Result {
 		if m.Key == "k" {
 			return sink.Result{}
 		}
 		return sink.Result{Outcome: sink.Delivered}
 	})
 	p.look()
-	f.exec(`INSERT INTO outbox.deferred (id, lane, state, due_at, message_id, topic, type, payload, created_at)
+	f.Exec(`INSERT INTO outbox.deferred (id, lane, state, due_at, message_id, topic, type, payload, created_at)
 		VALUES (99, $1, 'retry', now(), gen_random_uuid(), 'test', '', 'waiting', now())`, n)
-	p.r.set(func(*sink.Message) sink.Result { return sink.Result{Outcome: sink.Unreachable, Err: errNo} })
+	p.r.Set(func(*sink.Message) sink.Result { return sink.Result{Outcome: sink.Unreachable, Err: errNo} })
 	p.look()
-	p.r.set(nil)
-	f.eventually("true", func() string { return fmt.Sprint(p.w.relay.pausedFor() == 0) })
+	p.r.Set(nil)
+	f.Eventually("true", func() string { return fmt.Sprint(p.w.relay.pausedFor() == 0) })
 	p.look()
-	f.enqueue("k", "second")
-	f.eventually("0 pending, 0 deferred, 0 dead", func() string { p.look(); return f.places() })
-	if got := p.r.texts("k"); got != "first second" {
+	f.Enqueue("k", "second")
+	f.Eventually("0 pending, 0 deferred, 0 dead", func() string { p.look(); return f.Places() })
+	if got := p.r.Texts("k"); got != "first second" {
 		t.Errorf("got %q", got)
 	}
 }
@@ -207,7 +197,7 @@ func TestALargeOpenTransactionIsNotScanned(t *testing.T) {
 	p := newProper(f)
 	w := f.writer().exec("INSERT INTO outbox.message (topic, key, payload) SELECT 'test', 'k', 'x' FROM generate_series(1, 20000)")
 	for range 3 {
-		f.enqueue("k", "y")
+		f.Enqueue("k", "y")
 		p.look()
 	}
 	l := p.w.lanes[f.lane("k")]
@@ -235,21 +225,21 @@ func TestAShorterPauseDoesNotEndALongerOne(t *testing.T) {
 // Should the first of a key be impossible to move, its followers must not overtake it.
 func TestAMessageThatCannotBeMovedIsNotOvertaken(t *testing.T) {
 	f := newFixture(t)
-	f.exec(`CREATE FUNCTION stop() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	f.Exec(`CREATE FUNCTION stop() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 		IF NEW.payload = 'bad'::bytea THEN RAISE 'not this one'; END IF; RETURN NEW; END $$`)
-	f.exec("CREATE TRIGGER stop BEFORE INSERT ON outbox.deferred FOR EACH ROW EXECUTE FUNCTION stop()")
+	f.Exec("CREATE TRIGGER stop BEFORE INSERT ON outbox.deferred FOR EACH ROW EXECUTE FUNCTION stop()")
 	r := new(receiver)
 	var n atomic.Int32
-	r.set(func(m *sink.Message) sink.Result {
+	r.Set(func(m *sink.Message) sink.Result {
 		if string(m.Payload) == "bad" && n.Add(1) <= 2 {
 			return refuse(errNo)
 		}
 		return sink.Result{Outcome: sink.Delivered}
 	})
-	f.enqueue("k", "good", "bad", "after", "last")
+	f.Enqueue("k", "good", "bad", "after", "last")
 	f.start(r, func(s *Settings) { s.FullLook = 50 * time.Millisecond })
-	f.eventually("0 pending, 0 deferred, 0 dead", f.places)
-	if got := r.texts("k"); got != "good bad after last" {
+	f.Eventually("0 pending, 0 deferred, 0 dead", f.Places)
+	if got := r.Texts("k"); got != "good bad after last" {
 		t.Errorf("got %q", got)
 	}
 	if f.metric("outbox_orphaned_keys_total") > 0 {
@@ -265,13 +255,13 @@ func TestAWorkerWhoseLanesRestIsIdle(t *testing.T) {
 	for _, l := range p.w.lanes {
 		l.rest = time.Now().Add(time.Hour)
 	}
-	before := f.ask("SELECT pg_current_wal_insert_lsn()")
+	before := f.Ask("SELECT pg_current_wal_insert_lsn()")
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	if err := p.w.loop(ctx, t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got, _ := strconv.Atoi(f.ask("SELECT pg_current_wal_insert_lsn() - $1::pg_lsn", before)); got > 10_000 {
+	if got, _ := strconv.Atoi(f.Ask("SELECT pg_current_wal_insert_lsn() - $1::pg_lsn", before)); got > 10_000 {
 		t.Errorf("%d bytes were logged meanwhile", got)
 	}
 }
@@ -281,7 +271,7 @@ func TestAWorkerWhoseLanesRestIsIdle(t *testing.T) {
 func TestSlowRetriesLeaveTimeForOthers(t *testing.T) {
 	f := newFixture(t)
 	r := new(receiver)
-	r.set(func(m *sink.Message) sink.Result {
+	r.Set(func(m *sink.Message) sink.Result {
 		if m.Key == "slow" {
 			time.Sleep(60 * time.Millisecond)
 			return refuse(errNo)
@@ -289,17 +279,17 @@ func TestSlowRetriesLeaveTimeForOthers(t *testing.T) {
 		return sink.Result{Outcome: sink.Delivered}
 	})
 	lane := f.lane("slow")
-	f.enqueue("slow", "1")
-	f.exec(`INSERT INTO outbox.deferred (id, lane, state, due_at, message_id, topic, type, payload, key, created_at)
+	f.Enqueue("slow", "1")
+	f.Exec(`INSERT INTO outbox.deferred (id, lane, state, due_at, message_id, topic, type, payload, key, created_at)
 		SELECT -i, $1, 'retry', now(), gen_random_uuid(), 'test', '', 'x', 'slow', now() FROM generate_series(1, 50) i`, lane)
 	f.start(r, func(s *Settings) { s.BatchTime, s.Retries, s.Workers = 50*time.Millisecond, 100_000, 1 })
-	f.eventually("true", func() string { return fmt.Sprint(len(r.tried("slow")) > 4) })
+	f.Eventually("true", func() string { return fmt.Sprint(len(r.Tried("slow")) > 4) })
 	var same string
 	for i := range 1000 {
 		if same = fmt.Sprint("k", i); f.lane(same) == lane {
 			break
 		}
 	}
-	f.enqueue(same, "quick")
-	f.eventually("quick", func() string { return r.texts(same) })
+	f.Enqueue(same, "quick")
+	f.Eventually("quick", func() string { return r.Texts(same) })
 }

@@ -50,7 +50,7 @@ func newProper(f *fixture) *proper {
 
 func (p *proper) connect() {
 	p.f.Helper()
-	p.w.conn = p.f.connect()
+	p.w.conn = p.f.Connect()
 	if err := p.w.conn.QueryRow(p.f.Context(), "SELECT 'outbox.message'::regclass::oid").Scan(&p.w.table); err != nil {
 		p.f.Fatal(err)
 	}
@@ -60,7 +60,7 @@ func (p *proper) connect() {
 
 func (p *proper) look() string {
 	p.f.Helper()
-	before := len(p.r.taken())
+	before := len(p.r.Taken())
 	for _, l := range p.w.lanes {
 		l.sweptAt = time.Now()
 	}
@@ -77,7 +77,7 @@ func (p *proper) look() string {
 
 func payloads(r *receiver, from int) string {
 	var all []string
-	for _, m := range r.taken()[from:] {
+	for _, m := range r.Taken()[from:] {
 		all = append(all, string(m.Payload))
 	}
 	slices.Sort(all)
@@ -162,7 +162,7 @@ type writer struct {
 
 func (f *fixture) writer() *writer {
 	f.Helper()
-	w := &writer{f, f.connect()}
+	w := &writer{f, f.Connect()}
 	w.exec("BEGIN")
 	return w
 }
@@ -183,7 +183,7 @@ func (w *writer) write(key, text string) *writer {
 func (w *writer) commit() { w.f.Helper(); w.exec("COMMIT") }
 
 // other ends a transaction, so that snapshots have a later end.
-func (f *fixture) other() { f.Helper(); f.exec("SELECT pg_current_xact_id()") }
+func (f *fixture) other() { f.Helper(); f.Exec("SELECT pg_current_xact_id()") }
 
 // both runs a schedule with a proper reader and with a naive one. The schedule returns
 // what was wrong.
@@ -197,7 +197,7 @@ func both(t *testing.T, way string, schedule func(f *fixture, l looker) error) {
 	})
 	t.Run("naive", func(t *testing.T) {
 		f := newFixture(t)
-		if err := schedule(f, &naive{f: f, conn: f.connect(), way: way}); err == nil {
+		if err := schedule(f, &naive{f: f, conn: f.Connect(), way: way}); err == nil {
 			t.Error("the naive reader does it right: the schedule shows nothing")
 		} else {
 			t.Log(err)
@@ -216,7 +216,7 @@ func expect(got, want string) error {
 // completed. Transactions that run may lie behind it, and have drawn ids.
 func TestTheEndOfASnapshotIsNoProof(t *testing.T) {
 	both(t, "snapshot's end", func(f *fixture, l looker) error {
-		f.enqueue("k", "before")
+		f.Enqueue("k", "before")
 		if err := expect(l.look(), "before"); err != nil {
 			return err
 		}
@@ -232,11 +232,11 @@ func TestTheEndOfASnapshotIsNoProof(t *testing.T) {
 // A sequence that is read in the statement that takes the snapshot is read after it.
 func TestTheSequenceIsReadInAnEarlierStatement(t *testing.T) {
 	both(t, "one statement", func(f *fixture, l looker) error {
-		f.enqueue("k", "before")
+		f.Enqueue("k", "before")
 		if err := expect(l.look(), "before"); err != nil {
 			return err
 		}
-		gate := f.connect()
+		gate := f.Connect()
 		if _, err := gate.Exec(f.Context(), "SELECT pg_advisory_lock(1)"); err != nil {
 			return err
 		}
@@ -244,8 +244,8 @@ func TestTheSequenceIsReadInAnEarlierStatement(t *testing.T) {
 		looked := make(chan string, 1)
 		if isNaive {
 			go func() { looked <- l.look() }()
-			f.eventually("1", func() string {
-				return f.ask("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+			f.Eventually("1", func() string {
+				return f.Ask("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
 			})
 		}
 		open := f.writer().write("k", "slow") // after the snapshot, before the sequence is read
@@ -267,8 +267,8 @@ func TestTheSequenceIsReadInAnEarlierStatement(t *testing.T) {
 // drawn yet. No schedule forces that; it takes many tries.
 func TestTheSequenceIsReadWithItsLock(t *testing.T) {
 	f := newFixture(t)
-	f.exec("CREATE SEQUENCE drawn")
-	drawer := f.connect()
+	f.Exec("CREATE SEQUENCE drawn")
+	drawer := f.Connect()
 	ctx, cancel := context.WithCancel(t.Context())
 	stopped := make(chan struct{})
 	go func() {
@@ -284,13 +284,13 @@ func TestTheSequenceIsReadWithItsLock(t *testing.T) {
 		END LOOP;
 		PERFORM set_config('test.ahead', ahead::text, false);
 	END $$`
-	f.exec(fmt.Sprintf(look, "seen := pg_sequence_last_value('drawn');"))
-	if got := f.ask("SELECT current_setting('test.ahead')"); got != "0" {
+	f.Exec(fmt.Sprintf(look, "seen := pg_sequence_last_value('drawn');"))
+	if got := f.Ask("SELECT current_setting('test.ahead')"); got != "0" {
 		t.Errorf("pg_sequence_last_value was ahead of what was drawn %s times", got)
 	}
 	for range 100 {
-		f.exec(fmt.Sprintf(look, "SELECT last_value INTO seen FROM drawn;"))
-		if got := f.ask("SELECT current_setting('test.ahead')"); got != "0" {
+		f.Exec(fmt.Sprintf(look, "SELECT last_value INTO seen FROM drawn;"))
+		if got := f.Ask("SELECT current_setting('test.ahead')"); got != "0" {
 			return
 		}
 		if testing.Short() {
@@ -304,17 +304,17 @@ func TestTheSequenceIsReadWithItsLock(t *testing.T) {
 // one with the second.
 func TestTheLookupIsPartOfTheStatement(t *testing.T) {
 	both(t, "lookup apart", func(f *fixture, l looker) error {
-		f.enqueue("k", "before")
+		f.Enqueue("k", "before")
 		l.look()
 		open := f.writer().write("k", "first")
 		f.other()
-		f.enqueue("l", "quick")
+		f.Enqueue("l", "quick")
 		l.look()
-		f.enqueue("l", "quick again")
+		f.Enqueue("l", "quick again")
 		l.look()
 		commit := func() {
 			open.commit()
-			f.enqueue("k", "second") // whoever writes k after that sees the first one
+			f.Enqueue("k", "second") // whoever writes k after that sees the first one
 		}
 		if n, ok := l.(*naive); ok {
 			n.between = commit
@@ -333,26 +333,26 @@ func TestTheLookupIsPartOfTheStatement(t *testing.T) {
 // With the columns in the other order an id is drawn while its transaction has no xid yet.
 func TestIdsAreDrawnAfterTheXid(t *testing.T) {
 	schedule := func(f *fixture, l looker) error {
-		f.enqueue("k", "before")
+		f.Enqueue("k", "before")
 		l.look()
-		gate := f.connect()
+		gate := f.Connect()
 		if _, err := gate.Exec(f.Context(), "SELECT pg_advisory_lock(2)"); err != nil {
 			return err
 		}
 		written := make(chan error, 1)
-		slow := f.connect()
+		slow := f.Connect()
 		go func() { // waits between the columns' defaults: topic stands between id and txid there
 			_, err := slow.Exec(context.Background(), `INSERT INTO outbox.message (topic, key, payload)
 				VALUES ('test' || (pg_advisory_lock_shared(2) IS NULL), 'k', 'slow')`)
 			written <- err
 		}()
-		f.eventually("1", func() string {
-			return f.ask("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 2 AND NOT granted")
+		f.Eventually("1", func() string {
+			return f.Ask("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 2 AND NOT granted")
 		})
 		f.other()
-		f.enqueue("l", "quick")
+		f.Enqueue("l", "quick")
 		l.look()
-		f.enqueue("l", "quick again")
+		f.Enqueue("l", "quick again")
 		l.look()
 		l.look()
 		if _, err := gate.Exec(f.Context(), "SELECT pg_advisory_unlock(2)"); err != nil {
@@ -371,14 +371,14 @@ func TestIdsAreDrawnAfterTheXid(t *testing.T) {
 	})
 	t.Run("id before txid", func(t *testing.T) {
 		f := newFixture(t)
-		f.exec("DROP TABLE outbox.message")
-		f.exec(`CREATE TABLE outbox.message (
+		f.Exec("DROP TABLE outbox.message")
+		f.Exec(`CREATE TABLE outbox.message (
 			id bigint NOT NULL GENERATED ALWAYS AS IDENTITY, message_id uuid NOT NULL DEFAULT gen_random_uuid(),
 			biz_id text, topic text NOT NULL, key text, type text NOT NULL DEFAULT '', payload bytea NOT NULL, headers jsonb,
 			created_at timestamptz NOT NULL DEFAULT clock_timestamp(), deliver_after timestamptz,
 			txid xid8 NOT NULL DEFAULT pg_current_xact_id(),
 			lane smallint NOT NULL GENERATED ALWAYS AS (CASE WHEN key IS NULL THEN id & 7 ELSE hashtextextended(key, 0) & 7 END) STORED)`)
-		f.exec("CREATE INDEX ON outbox.message (lane, id)")
+		f.Exec("CREATE INDEX ON outbox.message (lane, id)")
 		if err := schedule(f, newProper(f)); err == nil {
 			t.Error("nothing was lost though ids were drawn before xids: the schedule shows nothing")
 		} else {
@@ -395,12 +395,12 @@ func TestACrashForgetsTheMark(t *testing.T) {
 			pg := testserver.PrivatePostgres(t, map[string]string{"bgwriter_lru_maxpages": "0", "checkpoint_timeout": "1h"})
 			f := fixtureAt(t, pg.URL("postgres"))
 			f.settings.SynchronousCommit = "off"
-			f.exec("SET synchronous_commit = off")
+			f.Exec("SET synchronous_commit = off")
 			p := newProper(f)
 			walWriter := f.stopWalWriter() // from now on nothing reaches the disk
 			f.writer().exec("INSERT INTO outbox.message (topic, key, payload) SELECT 'test', 'k', 'never committed' FROM generate_series(1, 1000)")
 			for range 3 { // a proof, and a look that uses it
-				f.enqueue("k", "lost in the crash")
+				f.Enqueue("k", "lost in the crash")
 				p.look()
 			}
 			low := p.w.lanes[f.lane("k")].mark.low
@@ -412,14 +412,14 @@ func TestACrashForgetsTheMark(t *testing.T) {
 				marks[i] = l.mark
 			}
 			f.crash(walWriter)
-			if seq, _ := strconv.ParseInt(f.ask("SELECT last_value FROM outbox.message_id_seq"), 10, 64); seq >= low {
+			if seq, _ := strconv.ParseInt(f.Ask("SELECT last_value FROM outbox.message_id_seq"), 10, 64); seq >= low {
 				t.Fatalf("the sequence was at %d or more and is at %d after the crash: it did not go back", low, seq)
 			}
 			for range 20 { // xids are given out again too; not by luck one that the mark looks for
 				f.other()
 			}
-			f.enqueue("k", "new")
-			f.exec("SELECT count(nextval('outbox.message_id_seq')) FROM generate_series(1, 2000)")
+			f.Enqueue("k", "new")
+			f.Exec("SELECT count(nextval('outbox.message_id_seq')) FROM generate_series(1, 2000)")
 			p.connect()
 			if keeps { // as a worker would that trusted its memory
 				for i, l := range p.w.lanes {
@@ -437,7 +437,7 @@ func TestACrashForgetsTheMark(t *testing.T) {
 // lane is the lane of a key.
 func (f *fixture) lane(key string) int {
 	f.Helper()
-	n, err := strconv.Atoi(f.ask("SELECT hashtextextended($1, 0) & 7", key))
+	n, err := strconv.Atoi(f.Ask("SELECT hashtextextended($1, 0) & 7", key))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -447,7 +447,7 @@ func (f *fixture) lane(key string) int {
 // stopWalWriter stops the process that writes what asynchronous commits leave behind.
 func (f *fixture) stopWalWriter() int {
 	f.Helper()
-	pid, err := strconv.Atoi(f.ask("SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'"))
+	pid, err := strconv.Atoi(f.Ask("SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'"))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -465,11 +465,11 @@ func (f *fixture) crash(pid int) {
 	}
 	end := time.Now().Add(deadline)
 	for {
-		conn, err := pgx.Connect(f.Context(), f.url)
+		conn, err := pgx.Connect(f.Context(), f.URL)
 		if err == nil {
 			var other int
 			if err = conn.QueryRow(f.Context(), "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'").Scan(&other); err == nil && other != pid {
-				f.conn = conn
+				f.Conn = conn
 				f.Cleanup(func() { _ = conn.Close(context.Background()) })
 				return
 			}

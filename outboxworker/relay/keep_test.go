@@ -13,7 +13,7 @@ func keeping(s *Settings) { s.KeepDelivered = 24 * time.Hour }
 // noted tells what is noted of the messages of a key.
 func (f *fixture) noted(key string) string {
 	f.Helper()
-	return f.ask(`SELECT COALESCE(string_agg(concat_ws(' ', topic, biz_id, type, attempts), ', ' ORDER BY id), '')
+	return f.Ask(`SELECT COALESCE(string_agg(concat_ws(' ', topic, biz_id, type, attempts), ', ' ORDER BY id), '')
 		FROM outbox.delivered WHERE key = $1`, key)
 }
 
@@ -21,7 +21,7 @@ func (f *fixture) noted(key string) string {
 func TestDeliveredMessagesAreKept(t *testing.T) {
 	f := newFixture(t)
 	r := new(receiver)
-	r.set(func(m *sink.Message) sink.Result {
+	r.Set(func(m *sink.Message) sink.Result {
 		if string(m.Payload) == "second" && m.Attempt < 3 {
 			return refuse(errNo)
 		}
@@ -29,19 +29,19 @@ func TestDeliveredMessagesAreKept(t *testing.T) {
 	})
 	f.start(r, keeping)
 	for _, text := range []string{"first", "second", "third"} {
-		f.exec("SELECT outbox.enqueue('test', $1::text, key => 'k', type => $1, biz_id => 'b')", text)
+		f.Exec("SELECT outbox.enqueue('test', $1::text, key => 'k', type => $1, biz_id => 'b')", text)
 	}
-	f.exec("SELECT outbox.enqueue('test', 'without')")
-	f.eventually("0 pending, 0 deferred, 0 dead", f.places)
+	f.Exec("SELECT outbox.enqueue('test', 'without')")
+	f.Eventually("0 pending, 0 deferred, 0 dead", f.Places)
 	if got := f.noted("k"); got != "test b first 1, test b second 3, test b third 1" {
 		t.Errorf("noted is %q", got)
 	}
-	same := f.ask("SELECT count(*) FROM outbox.delivered WHERE key IS NULL AND created_at < delivered_at")
+	same := f.Ask("SELECT count(*) FROM outbox.delivered WHERE key IS NULL AND created_at < delivered_at")
 	if same != "1" {
 		t.Errorf("%s messages without a key are noted", same)
 	}
-	for _, m := range r.taken() {
-		if f.ask("SELECT count(*) FROM outbox.delivered WHERE message_id = $1 AND id = $2", m.ID, m.Position) != "1" {
+	for _, m := range r.Taken() {
+		if f.Ask("SELECT count(*) FROM outbox.delivered WHERE message_id = $1 AND id = $2", m.ID, m.Position) != "1" {
 			t.Errorf("message %d is not noted once", m.Position)
 		}
 	}
@@ -51,37 +51,37 @@ func TestDeliveredMessagesAreKept(t *testing.T) {
 // message is sent twice for it, and all are noted.
 func TestAMissingPartitionIsMade(t *testing.T) {
 	f := newFixture(t)
-	f.enqueue("k", "before the first batch")
+	f.Enqueue("k", "before the first batch")
 	r := new(receiver)
 	f.start(r, keeping)
-	f.eventually("0 pending, 0 deferred, 0 dead", f.places)
+	f.Eventually("0 pending, 0 deferred, 0 dead", f.Places)
 	const partitions = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'outbox.delivered'::regclass"
-	if got := f.ask(partitions); got != "2" {
+	if got := f.Ask(partitions); got != "2" {
 		t.Fatalf("there are %s partitions", got)
 	}
 	for _, places := range []string{"k", "l"} { // what was pending, and what waited
-		r.set(func(m *sink.Message) sink.Result {
+		r.Set(func(m *sink.Message) sink.Result {
 			if places == "l" && m.Attempt == 1 {
 				return refuse(errNo)
 			}
 			return sink.Result{Outcome: sink.Delivered}
 		})
-		f.exec(`DO $$ DECLARE part regclass; BEGIN
+		f.Exec(`DO $$ DECLARE part regclass; BEGIN
 			FOR part IN SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = 'outbox.delivered'::regclass LOOP
 				EXECUTE 'DROP TABLE ' || part;
 			END LOOP; END $$`)
 		for i := range 50 {
-			f.enqueue(fmt.Sprint(places, i), "x")
+			f.Enqueue(fmt.Sprint(places, i), "x")
 		}
-		f.eventually("0 pending, 0 deferred, 0 dead", f.places)
-		if got := f.ask("SELECT count(*) FROM outbox.delivered"); got != "50" {
+		f.Eventually("0 pending, 0 deferred, 0 dead", f.Places)
+		if got := f.Ask("SELECT count(*) FROM outbox.delivered"); got != "50" {
 			t.Errorf("%s of 50 messages are noted", got)
 		}
 	}
-	if got := len(r.taken()); got != 101 {
+	if got := len(r.Taken()); got != 101 {
 		t.Errorf("101 messages were delivered %d times", got)
 	}
-	if got := f.ask(partitions); got != "2" {
+	if got := f.Ask(partitions); got != "2" {
 		t.Errorf("there are %s partitions", got)
 	}
 }
@@ -89,26 +89,26 @@ func TestAMissingPartitionIsMade(t *testing.T) {
 // Whatever is wrong with the notes, messages are delivered once and removed.
 func TestNotesThatCannotBeMadeStopNothing(t *testing.T) {
 	f := newFixture(t)
-	f.exec("CREATE ROLE forgetful IN ROLE outbox_worker")
+	f.Exec("CREATE ROLE forgetful IN ROLE outbox_worker")
 	config := f.settings.Database.Copy()
 	config.RuntimeParams["role"] = "forgetful"
 	worker := func(s *Settings) { s.Database, s.Listen = config, config }
 	r := new(receiver)
 	stop := f.start(r, keeping, worker)
-	f.enqueue("k", "kept")
-	f.eventually("0 pending, 0 deferred, 0 dead", f.places)
-	f.exec("REVOKE INSERT ON outbox.delivered FROM outbox_worker")
-	f.enqueue("k", "not kept", "nor this")
-	f.eventually("0 pending, 0 deferred, 0 dead", f.places)
+	f.Enqueue("k", "kept")
+	f.Eventually("0 pending, 0 deferred, 0 dead", f.Places)
+	f.Exec("REVOKE INSERT ON outbox.delivered FROM outbox_worker")
+	f.Enqueue("k", "not kept", "nor this")
+	f.Eventually("0 pending, 0 deferred, 0 dead", f.Places)
 	stop()
-	f.exec("REVOKE EXECUTE ON FUNCTION outbox.rotate_delivered FROM outbox_worker")
+	f.Exec("REVOKE EXECUTE ON FUNCTION outbox.rotate_delivered FROM outbox_worker")
 	f.start(r, keeping, worker)
-	f.enqueue("k", "nor that")
-	f.eventually("0 pending, 0 deferred, 0 dead", f.places)
-	if got := r.texts("k"); got != "kept not kept nor this nor that" {
+	f.Enqueue("k", "nor that")
+	f.Eventually("0 pending, 0 deferred, 0 dead", f.Places)
+	if got := r.Texts("k"); got != "kept not kept nor this nor that" {
 		t.Errorf("delivered were %q", got)
 	}
-	if got := f.ask("SELECT count(*) FROM outbox.delivered"); got != "1" {
+	if got := f.Ask("SELECT count(*) FROM outbox.delivered"); got != "1" {
 		t.Errorf("%s messages are noted", got)
 	}
 }
@@ -116,13 +116,13 @@ func TestNotesThatCannotBeMadeStopNothing(t *testing.T) {
 // Without the setting, what an earlier one left goes once its hour is over.
 func TestWithoutKeepingOldNotesGo(t *testing.T) {
 	f := newFixture(t)
-	f.exec(`CREATE TABLE outbox.delivered_2020010100 PARTITION OF outbox.delivered
+	f.Exec(`CREATE TABLE outbox.delivered_2020010100 PARTITION OF outbox.delivered
 		FOR VALUES FROM ('2020-01-01 00:00Z') TO ('2020-01-01 01:00Z')`)
 	f.start(new(receiver))
-	f.enqueue("k", "x")
-	f.eventually("0 pending, 0 deferred, 0 dead", f.places)
-	f.eventually("0", func() string {
-		return f.ask("SELECT count(*) FROM pg_inherits WHERE inhparent = 'outbox.delivered'::regclass")
+	f.Enqueue("k", "x")
+	f.Eventually("0 pending, 0 deferred, 0 dead", f.Places)
+	f.Eventually("0", func() string {
+		return f.Ask("SELECT count(*) FROM pg_inherits WHERE inhparent = 'outbox.delivered'::regclass")
 	})
 }
 
@@ -133,15 +133,15 @@ func TestADeliveredReplayIsDeadNoMore(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
 			const columns = "(id, lane, reason, attempts, replaying_at, message_id, topic, type, payload, created_at)"
-			f.exec("SELECT nextval('outbox.message_id_seq') FROM generate_series(1, 99)")
-			f.exec("INSERT INTO outbox.dead " + columns + ` VALUES (16, 0, 'fatal', 1, now(), gen_random_uuid(), 'test', '', 'replayed', now()),
+			f.Exec("SELECT nextval('outbox.message_id_seq') FROM generate_series(1, 99)")
+			f.Exec("INSERT INTO outbox.dead " + columns + ` VALUES (16, 0, 'fatal', 1, now(), gen_random_uuid(), 'test', '', 'replayed', now()),
 				(24, 0, 'fatal', 1, NULL, gen_random_uuid(), 'test', '', 'dead', now())`)
-			f.exec(`INSERT INTO outbox.deferred (id, lane, state, due_at, message_id, topic, type, payload, created_at)
+			f.Exec(`INSERT INTO outbox.deferred (id, lane, state, due_at, message_id, topic, type, payload, created_at)
 				SELECT id, lane, 'retry', now(), message_id, topic, type, payload, created_at FROM outbox.dead WHERE id = 16`)
 			r := new(receiver)
 			f.start(r, change)
-			f.eventually("0 pending, 0 deferred, 1 dead", f.places)
-			if got := f.ask("SELECT id FROM outbox.dead"); got != "24" || payloads(r, 0) != "replayed" {
+			f.Eventually("0 pending, 0 deferred, 1 dead", f.Places)
+			if got := f.Ask("SELECT id FROM outbox.dead"); got != "24" || payloads(r, 0) != "replayed" {
 				t.Errorf("dead is %s, delivered %q", got, payloads(r, 0))
 			}
 		})
@@ -152,26 +152,26 @@ func TestADeliveredReplayIsDeadNoMore(t *testing.T) {
 func TestAPausedLaneWakesNobody(t *testing.T) {
 	f := newFixture(t)
 	r := new(receiver)
-	f.exec("INSERT INTO outbox.paused_lane (lane) SELECT generate_series(0, 7)")
-	f.enqueue("k", "pending")
-	f.exec(`INSERT INTO outbox.deferred (id, lane, state, due_at, message_id, topic, type, payload, created_at)
+	f.Exec("INSERT INTO outbox.paused_lane (lane) SELECT generate_series(0, 7)")
+	f.Enqueue("k", "pending")
+	f.Exec(`INSERT INTO outbox.deferred (id, lane, state, due_at, message_id, topic, type, payload, created_at)
 		VALUES (-8, 0, 'retry', now(), gen_random_uuid(), 'test', '', 'due', now())`)
 	f.start(r, func(s *Settings) { s.PollMax = 5 * time.Millisecond })
 	// four workers, who find nothing to do and rest, the scout, the watch and the test
-	f.eventually("true", func() string {
-		return f.ask("SELECT count(*) >= 7 FROM pg_stat_activity WHERE datname = current_database()")
+	f.Eventually("true", func() string {
+		return f.Ask("SELECT count(*) >= 7 FROM pg_stat_activity WHERE datname = current_database()")
 	})
 	woken := func() float64 { return f.metric("outbox_wakeups_total") }
 	start, began := woken(), time.Now()
-	f.eventually("true", func() string { return fmt.Sprint(time.Since(began) > 500*time.Millisecond) })
+	f.Eventually("true", func() string { return fmt.Sprint(time.Since(began) > 500*time.Millisecond) })
 	if got := woken() - start; got > 10 {
 		t.Errorf("workers of paused lanes were woken %v times in half a second", got)
 	}
 	if got := payloads(r, 0); got != "" {
 		t.Errorf("paused lanes sent %q", got)
 	}
-	f.exec("DELETE FROM outbox.paused_lane")
-	f.eventually("0 pending, 0 deferred, 0 dead", f.places)
+	f.Exec("DELETE FROM outbox.paused_lane")
+	f.Eventually("0 pending, 0 deferred, 0 dead", f.Places)
 }
 
 // A message with a lower id than the one of its key that is tried, as producers that do not
@@ -179,23 +179,23 @@ func TestAPausedLaneWakesNobody(t *testing.T) {
 func TestALowerIdThatComesLateIsParked(t *testing.T) {
 	f := newFixture(t)
 	r := new(receiver)
-	r.set(func(m *sink.Message) sink.Result {
+	r.Set(func(m *sink.Message) sink.Result {
 		if m.Attempt < 4 {
 			return refuse(errNo)
 		}
 		return sink.Result{Outcome: sink.Delivered}
 	})
 	late := f.writer().write("k", "late")
-	f.enqueue("k", "head")
+	f.Enqueue("k", "head")
 	f.start(r, func(s *Settings) { s.Retries = 9 })
-	f.eventually("1", func() string { return f.ask("SELECT count(*) FROM outbox.deferred") })
+	f.Eventually("1", func() string { return f.Ask("SELECT count(*) FROM outbox.deferred") })
 	late.commit()
 	two := false
-	f.eventually("0 pending, 0 deferred, 0 dead", func() string {
-		two = two || f.ask("SELECT count(*) > 1 FROM outbox.deferred WHERE state = 'retry'") == "true"
-		return f.places()
+	f.Eventually("0 pending, 0 deferred, 0 dead", func() string {
+		two = two || f.Ask("SELECT count(*) > 1 FROM outbox.deferred WHERE state = 'retry'") == "true"
+		return f.Places()
 	})
-	if got := r.texts("k"); two || got != "head late" {
+	if got := r.Texts("k"); two || got != "head late" {
 		t.Errorf("delivered %q; two were tried at a time: %v", got, two)
 	}
 }

@@ -67,16 +67,16 @@ func TestHotStatementsUseIndexes(t *testing.T) {
 		SELECT i, i % 8, CASE i % 10 WHEN 0 THEN 'retry' ELSE 'parked' END, CASE i % 10 WHEN 0 THEN now() END, gen_random_uuid(), 'test', 'k' || i % 50, '', 'x', now()
 		FROM generate_series(1, 20000) i`
 	check("new", false)
-	f.exec("ANALYZE outbox.message, outbox.deferred, outbox.dead")
+	f.Exec("ANALYZE outbox.message, outbox.deferred, outbox.dead")
 	check("after ANALYZE of empty tables", false)
-	f.exec(fill)
-	f.exec(fillDeferred)
+	f.Exec(fill)
+	f.Exec(fillDeferred)
 	check("full, with statistics of the empty tables", true)
-	f.exec("ANALYZE outbox.message, outbox.deferred, outbox.dead")
+	f.Exec("ANALYZE outbox.message, outbox.deferred, outbox.dead")
 	check("full, after ANALYZE", true)
-	f.exec("TRUNCATE outbox.message, outbox.deferred, outbox.dead")
+	f.Exec("TRUNCATE outbox.message, outbox.deferred, outbox.dead")
 	check("after TRUNCATE", false)
-	f.exec("ANALYZE outbox.message, outbox.deferred, outbox.dead")
+	f.Exec("ANALYZE outbox.message, outbox.deferred, outbox.dead")
 	check("after TRUNCATE and ANALYZE", false)
 }
 
@@ -84,7 +84,7 @@ func TestHotStatementsUseIndexes(t *testing.T) {
 func (f *fixture) plan(session, text string, args []any) string {
 	f.Helper()
 	ctx := f.Context()
-	tx, err := f.conn.Begin(ctx)
+	tx, err := f.Conn.Begin(ctx)
 	if err != nil {
 		f.Fatal(err)
 	}

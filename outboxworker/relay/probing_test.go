@@ -18,17 +18,17 @@ func TestNothingToTryIsNoReasonToWait(t *testing.T) {
 	f.settings.Retry = backoff.Policy{Base: time.Hour, Cap: time.Hour}
 	r := new(receiver)
 	f.start(r)
-	f.exec("SELECT outbox.enqueue(topic => 'test', key => 'd', payload => 'delayed'::text, deliver_after => now() + interval '1 s')")
-	f.eventually("0 pending, 1 deferred, 0 dead", f.places)
-	r.set(func(*sink.Message) sink.Result { return failed() })
+	f.Exec("SELECT outbox.enqueue(topic => 'test', key => 'd', payload => 'delayed'::text, deliver_after => now() + interval '1 s')")
+	f.Eventually("0 pending, 1 deferred, 0 dead", f.Places)
+	r.Set(func(*sink.Message) sink.Result { return failed() })
 	for i := range 3 {
-		f.enqueue(fmt.Sprintf("p%d", i), "poison")
+		f.Enqueue(fmt.Sprintf("p%d", i), "poison")
 	}
-	f.eventually("true", func() string { return f.ask("SELECT count(*) = 3 FROM outbox.deferred WHERE state = 'retry'") })
-	r.set(nil)
-	f.enqueue("p0", "follower")
-	f.eventually("delayed", func() string { return r.texts("d") })
-	f.eventually("0 pending, 4 deferred, 0 dead", f.places)
+	f.Eventually("true", func() string { return f.Ask("SELECT count(*) = 3 FROM outbox.deferred WHERE state = 'retry'") })
+	r.Set(nil)
+	f.Enqueue("p0", "follower")
+	f.Eventually("delayed", func() string { return r.Texts("d") })
+	f.Eventually("0 pending, 4 deferred, 0 dead", f.Places)
 }
 
 // A message at which the receiver, or what is before it, goes away does not keep others of
@@ -36,19 +36,19 @@ func TestNothingToTryIsNoReasonToWait(t *testing.T) {
 func TestOneThatNobodyAnswersKeepsNobody(t *testing.T) {
 	f := newFixture(t)
 	r := new(receiver)
-	r.set(func(m *sink.Message) sink.Result {
+	r.Set(func(m *sink.Message) sink.Result {
 		if string(m.Payload) == "poison" {
 			return sink.Result{Outcome: sink.Unreachable, Err: errNo}
 		}
 		return sink.Result{Outcome: sink.Delivered}
 	})
-	f.enqueue("k", "poison")
+	f.Enqueue("k", "poison")
 	for i := range 50 {
-		f.enqueue(fmt.Sprintf("g%d", i), "good")
+		f.Enqueue(fmt.Sprintf("g%d", i), "good")
 	}
-	f.exec("DELETE FROM outbox.message WHERE lane <> (SELECT lane FROM outbox.message WHERE key = 'k')")
+	f.Exec("DELETE FROM outbox.message WHERE lane <> (SELECT lane FROM outbox.message WHERE key = 'k')")
 	f.start(r)
-	f.eventually("1 pending, 0 deferred, 0 dead", f.places)
+	f.Eventually("1 pending, 0 deferred, 0 dead", f.Places)
 }
 
 // A lane that keeps its worker busy, as messages at which the receiver fails do and as a
@@ -67,16 +67,16 @@ func TestALaneKeepsNoOther(t *testing.T) {
 	} {
 		f := newFixture(t)
 		r := new(receiver)
-		r.set(test.answer)
-		f.exec(`SELECT outbox.enqueue('test', 'poison', key => key)
+		r.Set(test.answer)
+		f.Exec(`SELECT outbox.enqueue('test', 'poison', key => key)
 			FROM (SELECT 'p' || i AS key FROM generate_series(1, 10000) i) k WHERE hashtextextended(key, 0) & 7 = 2 LIMIT $1`, test.texts)
 		stop := f.start(r, func(s *Settings) { s.Workers = 1 })
-		f.eventually("true", func() string { return fmt.Sprint(r.attempts() > 20) })
-		key := f.ask("SELECT key FROM (SELECT 'g' || i AS key FROM generate_series(1, 100) i) k WHERE hashtextextended(key, 0) & 7 = 5 LIMIT 1")
-		f.enqueue(key, "good")
-		f.eventually("good", func() string { return r.texts(key) })
-		if r.attempts() > 500 {
-			t.Errorf("%s: a message in another lane came after %d attempts", test.name, r.attempts())
+		f.Eventually("true", func() string { return fmt.Sprint(len(r.Seen()) > 20) })
+		key := f.Ask("SELECT key FROM (SELECT 'g' || i AS key FROM generate_series(1, 100) i) k WHERE hashtextextended(key, 0) & 7 = 5 LIMIT 1")
+		f.Enqueue(key, "good")
+		f.Eventually("good", func() string { return r.Texts(key) })
+		if len(r.Seen()) > 500 {
+			t.Errorf("%s: a message in another lane came after %d attempts", test.name, len(r.Seen()))
 		}
 		stop()
 	}

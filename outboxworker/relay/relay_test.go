@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -19,28 +20,28 @@ import (
 func TestDeliversOnceAndInOrder(t *testing.T) {
 	f := newFixture(t)
 	for i := range 40 {
-		f.enqueue(fmt.Sprintf("k%d", i%5), fmt.Sprint(i))
+		f.Enqueue(fmt.Sprintf("k%d", i%5), fmt.Sprint(i))
 	}
-	f.exec("SELECT outbox.enqueue(topic => 'test', payload => 'no key')")
+	f.Exec("SELECT outbox.enqueue(topic => 'test', payload => 'no key')")
 	r := new(receiver)
 	f.start(r)
-	f.eventually("0 pending, 0 deferred, 0 dead", f.places)
-	if got, want := r.texts("k3"), "3 8 13 18 23 28 33 38"; got != want {
+	f.Eventually("0 pending, 0 deferred, 0 dead", f.Places)
+	if got, want := r.Texts("k3"), "3 8 13 18 23 28 33 38"; got != want {
 		t.Errorf("key k3 got %q, want %q", got, want)
 	}
-	if n := len(r.taken()); n != 41 {
+	if n := len(r.Taken()); n != 41 {
 		t.Errorf("%d messages arrived, want 41", n)
 	}
 }
 
 func TestMessagesKeepWhatTheyHave(t *testing.T) {
 	f := newFixture(t)
-	f.exec(`INSERT INTO outbox.message (message_id, biz_id, topic, key, type, payload, headers)
+	f.Exec(`INSERT INTO outbox.message (message_id, biz_id, topic, key, type, payload, headers)
 		VALUES ('00000000-0000-4000-8000-000000000001', 'order 7', 'orders', '', 'paid', '\x00ff', '{"traceparent": "x"}')`)
 	r := new(receiver)
 	f.start(r)
-	f.eventually("0 pending, 0 deferred, 0 dead", f.places)
-	m := r.taken()[0]
+	f.Eventually("0 pending, 0 deferred, 0 dead", f.Places)
+	m := r.Taken()[0]
 	got := fmt.Sprint(m.ID, m.BizID, m.Topic, m.HasKey, m.Key, m.Type, m.Payload, string(m.Headers), m.Attempt, time.Since(m.CreatedAt) < time.Minute)
 	want := `00000000-0000-4000-8000-000000000001order 7orderstruepaid[0 255]{"traceparent": "x"}1 true`
 	if strings.ReplaceAll(got, " ", "") != strings.ReplaceAll(want, " ", "") {
@@ -52,17 +53,17 @@ func TestMessagesKeepWhatTheyHave(t *testing.T) {
 func TestMessagesKnowTheirLane(t *testing.T) {
 	f := newFixture(t)
 	r := new(receiver)
-	r.set(func(m *sink.Message) sink.Result {
+	r.Set(func(m *sink.Message) sink.Result {
 		if m.Attempt == 1 {
 			return refuse(errNo)
 		}
 		return sink.Result{Outcome: sink.Delivered}
 	})
 	for i := range 20 {
-		f.enqueue(fmt.Sprintf("k%d", i), "x")
+		f.Enqueue(fmt.Sprintf("k%d", i), "x")
 	}
 	lanes := make(map[string]int)
-	rows, err := f.conn.Query(t.Context(), "SELECT key, lane FROM outbox.message")
+	rows, err := f.Conn.Query(t.Context(), "SELECT key, lane FROM outbox.message")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,10 +73,8 @@ func TestMessagesKnowTheirLane(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.start(r)
-	f.eventually("0 pending, 0 deferred, 0 dead", f.places)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, m := range r.seen {
+	f.Eventually("0 pending, 0 deferred, 0 dead", f.Places)
+	for _, m := range r.Seen() {
 		if m.Lane != lanes[m.Key] {
 			t.Errorf("a message of lane %d says %d in attempt %d", lanes[m.Key], m.Lane, m.Attempt)
 		}
@@ -85,26 +84,26 @@ func TestMessagesKnowTheirLane(t *testing.T) {
 func TestARefusedMessageParksItsFollowers(t *testing.T) {
 	f := newFixture(t)
 	r := new(receiver)
-	r.set(func(m *sink.Message) sink.Result {
+	r.Set(func(m *sink.Message) sink.Result {
 		if string(m.Payload) == "a2" {
 			return refuse(errNo)
 		}
 		return sink.Result{Outcome: sink.Delivered}
 	})
-	f.enqueue("a", "a1", "a2", "a3")
-	f.enqueue("b", "b1", "b2")
+	f.Enqueue("a", "a1", "a2", "a3")
+	f.Enqueue("b", "b1", "b2")
 	f.start(r, func(s *Settings) { s.Retries = 1000 })
-	f.eventually("0 pending, 2 deferred, 0 dead", f.places)
-	f.enqueue("a", "a4")
-	f.eventually("0 pending, 3 deferred, 0 dead", f.places)
-	f.eventually("b1 b2", func() string { return r.texts("b") })
-	f.eventually("true", func() string { return f.ask("SELECT attempts > 2 FROM outbox.deferred WHERE state = 'retry'") })
-	if got := f.ask("SELECT string_agg(state || attempts || COALESCE(last_error, ''), ' ' ORDER BY id) FROM outbox.deferred WHERE state = 'parked'"); got != "parked0 parked0" {
+	f.Eventually("0 pending, 2 deferred, 0 dead", f.Places)
+	f.Enqueue("a", "a4")
+	f.Eventually("0 pending, 3 deferred, 0 dead", f.Places)
+	f.Eventually("b1 b2", func() string { return r.Texts("b") })
+	f.Eventually("true", func() string { return f.Ask("SELECT attempts > 2 FROM outbox.deferred WHERE state = 'retry'") })
+	if got := f.Ask("SELECT string_agg(state || attempts || COALESCE(last_error, ''), ' ' ORDER BY id) FROM outbox.deferred WHERE state = 'parked'"); got != "parked0 parked0" {
 		t.Errorf("followers are %q, want parked with no attempt spent", got)
 	}
-	r.set(nil)
-	f.eventually("0 pending, 0 deferred, 0 dead", f.places)
-	if got := r.texts("a"); got != "a1 a2 a3 a4" {
+	r.Set(nil)
+	f.Eventually("0 pending, 0 deferred, 0 dead", f.Places)
+	if got := r.Texts("a"); got != "a1 a2 a3 a4" {
 		t.Errorf("key a got %q, want its order", got)
 	}
 }
@@ -112,19 +111,20 @@ func TestARefusedMessageParksItsFollowers(t *testing.T) {
 func TestTheFollowerOfAnotherFailsToo(t *testing.T) {
 	f := newFixture(t)
 	r := new(receiver)
+	var mu sync.Mutex
 	failures := map[string]int{"1": 2, "3": 3, "4": 1}
-	r.set(func(m *sink.Message) sink.Result {
-		r.mu.Lock()
-		defer r.mu.Unlock()
+	r.Set(func(m *sink.Message) sink.Result {
+		mu.Lock()
+		defer mu.Unlock()
 		if failures[string(m.Payload)]--; failures[string(m.Payload)] >= 0 {
 			return refuse(errNo)
 		}
 		return sink.Result{Outcome: sink.Delivered}
 	})
-	f.enqueue("k", "1", "2", "3", "4", "5")
+	f.Enqueue("k", "1", "2", "3", "4", "5")
 	f.start(r)
-	f.eventually("0 pending, 0 deferred, 0 dead", f.places)
-	if got, want := r.tried("k"), "1 1 1 2 3 3 3 3 4 4 5"; got != want {
+	f.Eventually("0 pending, 0 deferred, 0 dead", f.Places)
+	if got, want := r.Tried("k"), "1 1 1 2 3 3 3 3 4 4 5"; got != want {
 		t.Errorf("tried %q, want %q", got, want)
 	}
 }
@@ -134,7 +134,7 @@ func TestExhaustedMessagesDie(t *testing.T) {
 		t.Run(string(onDead), func(t *testing.T) {
 			f := newFixture(t)
 			r := new(receiver)
-			r.set(func(m *sink.Message) sink.Result {
+			r.Set(func(m *sink.Message) sink.Result {
 				switch string(m.Payload) {
 				case "1":
 					return refuse(errNo)
@@ -143,23 +143,23 @@ func TestExhaustedMessagesDie(t *testing.T) {
 				}
 				return sink.Result{Outcome: sink.Delivered}
 			})
-			f.enqueue("k", "1", "2", "3")
-			f.enqueue("f", "f", "g")
+			f.Enqueue("k", "1", "2", "3")
+			f.Enqueue("f", "f", "g")
 			f.start(r, func(s *Settings) { s.Retries, s.OnDead = 2, onDead })
 			waiting := map[OnDead]string{Continue: "0 pending, 0 deferred, 2 dead", Hold: "0 pending, 3 deferred, 2 dead"}[onDead]
-			f.eventually(waiting, f.places)
-			got := f.ask("SELECT string_agg(format('%s %s %s %s', reason, attempts, last_error, holds), ', ' ORDER BY key) FROM outbox.dead")
+			f.Eventually(waiting, f.Places)
+			got := f.Ask("SELECT string_agg(format('%s %s %s %s', reason, attempts, last_error, holds), ', ' ORDER BY key) FROM outbox.dead")
 			held := map[OnDead]string{Continue: "f", Hold: "t"}[onDead]
 			if want := "fatal 1 no " + held + ", exhausted 3 no " + held; got != want {
 				t.Errorf("dead are %q, want %q", got, want)
 			}
-			f.enqueue("k", "4")
+			f.Enqueue("k", "4")
 			if onDead == Continue {
-				f.eventually("2 3 4", func() string { return r.texts("k") })
+				f.Eventually("2 3 4", func() string { return r.Texts("k") })
 				return
 			}
-			f.eventually("0 pending, 4 deferred, 2 dead", f.places)
-			if got := r.texts("k") + r.texts("f"); got != "" {
+			f.Eventually("0 pending, 4 deferred, 2 dead", f.Places)
+			if got := r.Texts("k") + r.Texts("f"); got != "" {
 				t.Errorf("%q was delivered past a dead message that holds its key", got)
 			}
 		})
@@ -169,39 +169,39 @@ func TestExhaustedMessagesDie(t *testing.T) {
 func TestDelayedMessagesLeaveTheirKeysOrder(t *testing.T) {
 	f := newFixture(t)
 	r := new(receiver)
-	f.exec("SELECT outbox.enqueue(topic => 'test', key => 'k', payload => 'later', deliver_after => now() + interval '4 seconds')")
-	f.enqueue("k", "1", "2")
+	f.Exec("SELECT outbox.enqueue(topic => 'test', key => 'k', payload => 'later', deliver_after => now() + interval '4 seconds')")
+	f.Enqueue("k", "1", "2")
 	f.start(r)
-	f.eventually("1 2", func() string { return r.texts("k") })
-	f.eventually("delayed", func() string { return f.ask("SELECT state FROM outbox.deferred") })
-	f.eventually("1 2 later", func() string { return r.texts("k") })
-	m := r.taken()[2]
+	f.Eventually("1 2", func() string { return r.Texts("k") })
+	f.Eventually("delayed", func() string { return f.Ask("SELECT state FROM outbox.deferred") })
+	f.Eventually("1 2 later", func() string { return r.Texts("k") })
+	m := r.Taken()[2]
 	if age := time.Since(m.CreatedAt); age < 4*time.Second {
 		t.Errorf("the delayed message came after %s", age)
 	}
-	f.eventually("0 pending, 0 deferred, 0 dead", f.places)
+	f.Eventually("0 pending, 0 deferred, 0 dead", f.Places)
 }
 
 func TestAnOutageSpendsNoAttempts(t *testing.T) {
 	f := newFixture(t)
 	r := new(receiver)
-	r.set(func(*sink.Message) sink.Result { return sink.Result{Outcome: sink.Unreachable, Err: errNo} })
-	f.enqueue("a", "1", "2", "3")
-	f.enqueue("b", "4", "5", "6")
+	r.Set(func(*sink.Message) sink.Result { return sink.Result{Outcome: sink.Unreachable, Err: errNo} })
+	f.Enqueue("a", "1", "2", "3")
+	f.Enqueue("b", "4", "5", "6")
 	f.start(r)
-	f.eventually("true", func() string { return fmt.Sprint(len(strings.Fields(r.tried("a")+" "+r.tried("b"))) > 8) })
-	if got := f.places(); got != "6 pending, 0 deferred, 0 dead" {
+	f.Eventually("true", func() string { return fmt.Sprint(len(strings.Fields(r.Tried("a")+" "+r.Tried("b"))) > 8) })
+	if got := f.Places(); got != "6 pending, 0 deferred, 0 dead" {
 		t.Errorf("during an outage: %s", got)
 	}
-	if got := strings.Fields(r.tried("a") + " " + r.tried("b")); strings.Contains(strings.Join(got, ""), "3") {
+	if got := strings.Fields(r.Tried("a") + " " + r.Tried("b")); strings.Contains(strings.Join(got, ""), "3") {
 		t.Errorf("an outage was probed with %v, want heads alone", got)
 	}
-	r.set(nil)
-	f.eventually("0 pending, 0 deferred, 0 dead", f.places)
-	if r.texts("a") != "1 2 3" || r.texts("b") != "4 5 6" {
-		t.Errorf("got %q and %q", r.texts("a"), r.texts("b"))
+	r.Set(nil)
+	f.Eventually("0 pending, 0 deferred, 0 dead", f.Places)
+	if r.Texts("a") != "1 2 3" || r.Texts("b") != "4 5 6" {
+		t.Errorf("got %q and %q", r.Texts("a"), r.Texts("b"))
 	}
-	for _, m := range r.taken() {
+	for _, m := range r.Taken() {
 		if m.Attempt != 1 {
 			t.Errorf("%s was delivered in attempt %d: an outage must not count", m.Payload, m.Attempt)
 		}
@@ -211,19 +211,19 @@ func TestAnOutageSpendsNoAttempts(t *testing.T) {
 func TestThrottledLeavesTheReceiverAlone(t *testing.T) {
 	f := newFixture(t)
 	r := new(receiver)
-	r.set(func(*sink.Message) sink.Result {
+	r.Set(func(*sink.Message) sink.Result {
 		return sink.Result{Outcome: sink.Throttled, RetryAfter: 1500 * time.Millisecond, Err: errNo}
 	})
-	f.enqueue("k", "1", "2")
+	f.Enqueue("k", "1", "2")
 	f.start(r)
-	f.eventually("1", func() string { return r.tried("k") })
-	r.set(nil)
+	f.Eventually("1", func() string { return r.Tried("k") })
+	r.Set(nil)
 	began := time.Now()
-	f.eventually("0 pending, 0 deferred, 0 dead", f.places)
+	f.Eventually("0 pending, 0 deferred, 0 dead", f.Places)
 	if took := time.Since(began); took < time.Second {
 		t.Errorf("the receiver was left alone for %s, it asked for 1.5s", took)
 	}
-	if got := r.tried("k"); got != "1 1 2" {
+	if got := r.Tried("k"); got != "1 1 2" {
 		t.Errorf("tried %q", got)
 	}
 }
@@ -231,13 +231,13 @@ func TestThrottledLeavesTheReceiverAlone(t *testing.T) {
 func TestErrorsOfAllSortsAreStored(t *testing.T) {
 	f := newFixture(t)
 	r := new(receiver)
-	r.set(func(*sink.Message) sink.Result {
+	r.Set(func(*sink.Message) sink.Result {
 		return refuse(errors.New("answer \x00 and \xff " + strings.Repeat("é", 3000)))
 	})
-	f.enqueue("k", "1")
+	f.Enqueue("k", "1")
 	f.start(r, func(s *Settings) { s.Retries = 0 })
-	f.eventually("0 pending, 0 deferred, 1 dead", f.places)
-	if got := f.ask("SELECT left(last_error, 16) || octet_length(last_error) FROM outbox.dead"); got != "answer \uFFFD and \uFFFD é1999" && got != "answer \uFFFD and \uFFFD é2000" {
+	f.Eventually("0 pending, 0 deferred, 1 dead", f.Places)
+	if got := f.Ask("SELECT left(last_error, 16) || octet_length(last_error) FROM outbox.dead"); got != "answer \uFFFD and \uFFFD é1999" && got != "answer \uFFFD and \uFFFD é2000" {
 		t.Errorf("stored %q", got)
 	}
 }
@@ -245,35 +245,35 @@ func TestErrorsOfAllSortsAreStored(t *testing.T) {
 // One message that cannot be moved must not keep the others.
 func TestAMessageThatCannotBeMovedStaysAlone(t *testing.T) {
 	f := newFixture(t)
-	f.exec(`CREATE FUNCTION stop() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	f.Exec(`CREATE FUNCTION stop() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 		IF NEW.payload = 'bad'::bytea THEN RAISE 'not this one'; END IF; RETURN NEW; END $$`)
-	f.exec("CREATE TRIGGER stop BEFORE INSERT ON outbox.deferred FOR EACH ROW EXECUTE FUNCTION stop()")
+	f.Exec("CREATE TRIGGER stop BEFORE INSERT ON outbox.deferred FOR EACH ROW EXECUTE FUNCTION stop()")
 	r := new(receiver)
-	r.set(func(m *sink.Message) sink.Result {
+	r.Set(func(m *sink.Message) sink.Result {
 		if string(m.Payload) != "good" {
 			return refuse(errNo)
 		}
 		return sink.Result{Outcome: sink.Delivered}
 	})
-	f.enqueue("k", "good", "bad")
-	f.enqueue("l", "refused", "parked")
+	f.Enqueue("k", "good", "bad")
+	f.Enqueue("l", "refused", "parked")
 	f.start(r, func(s *Settings) { s.Retries = 1000 })
-	f.eventually("1 pending, 2 deferred, 0 dead", f.places)
-	if got := f.ask("SELECT convert_from(payload, 'UTF8') FROM outbox.message"); got != "bad" {
+	f.Eventually("1 pending, 2 deferred, 0 dead", f.Places)
+	if got := f.Ask("SELECT convert_from(payload, 'UTF8') FROM outbox.message"); got != "bad" {
 		t.Errorf("%q is pending", got)
 	}
-	f.exec("DROP TRIGGER stop ON outbox.deferred")
-	r.set(nil)
-	f.eventually("0 pending, 0 deferred, 0 dead", f.places)
+	f.Exec("DROP TRIGGER stop ON outbox.deferred")
+	r.Set(nil)
+	f.Eventually("0 pending, 0 deferred, 0 dead", f.Places)
 }
 
 // A row that somebody updates while it is being sent stands elsewhere in the table then.
 func TestARowThatIsChangedMeanwhileIsNotLost(t *testing.T) {
 	f := newFixture(t)
-	other := f.connect()
+	other := f.Connect()
 	r := new(receiver)
 	var once atomic.Bool
-	r.set(func(m *sink.Message) sink.Result {
+	r.Set(func(m *sink.Message) sink.Result {
 		if once.CompareAndSwap(false, true) {
 			if _, err := other.Exec(t.Context(), "UPDATE outbox.message SET payload = 'new' WHERE payload = 'old'"); err != nil {
 				t.Error(err)
@@ -281,10 +281,10 @@ func TestARowThatIsChangedMeanwhileIsNotLost(t *testing.T) {
 		}
 		return sink.Result{Outcome: sink.Delivered}
 	})
-	f.enqueue("k", "1", "old", "3")
+	f.Enqueue("k", "1", "old", "3")
 	f.start(r, func(s *Settings) { s.FullLook = time.Hour })
-	f.eventually("0 pending, 0 deferred, 0 dead", f.places)
-	if got := r.texts("k"); got != "1 old 3 new" {
+	f.Eventually("0 pending, 0 deferred, 0 dead", f.Places)
+	if got := r.Texts("k"); got != "1 old 3 new" {
 		t.Errorf("got %q, want the changed row again", got)
 	}
 }
@@ -298,15 +298,15 @@ func TestSeveralRelaysShareTheLanes(t *testing.T) {
 	}
 	for i := range each {
 		for k := range keys {
-			f.enqueue(fmt.Sprint("k", k), fmt.Sprint(i))
+			f.Enqueue(fmt.Sprint("k", k), fmt.Sprint(i))
 		}
 	}
-	f.eventually("0 pending, 0 deferred, 0 dead", f.places)
-	if n := len(r.taken()); n != keys*each {
+	f.Eventually("0 pending, 0 deferred, 0 dead", f.Places)
+	if n := len(r.Taken()); n != keys*each {
 		t.Errorf("%d messages arrived, want %d: without faults there are no duplicates", n, keys*each)
 	}
 	for k := range keys {
-		fields := strings.Fields(r.texts(fmt.Sprint("k", k)))
+		fields := strings.Fields(r.Texts(fmt.Sprint("k", k)))
 		for i, text := range fields {
 			if text != fmt.Sprint(i) {
 				t.Fatalf("key %d got %v", k, fields)
@@ -320,12 +320,12 @@ func TestBackendsThatAreTerminated(t *testing.T) {
 	r := new(receiver)
 	f.start(r)
 	for i := range 200 {
-		f.enqueue(fmt.Sprint("k", i%10), fmt.Sprint(i/10))
+		f.Enqueue(fmt.Sprint("k", i%10), fmt.Sprint(i/10))
 		if i%50 == 25 {
-			f.exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+			f.Exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
 		}
 	}
-	f.eventually("0 pending, 0 deferred, 0 dead", f.places)
+	f.Eventually("0 pending, 0 deferred, 0 dead", f.Places)
 	for k := range 10 {
 		checkFirsts(t, r, fmt.Sprint("k", k), 20)
 	}
@@ -335,14 +335,14 @@ func TestBackendsThatAreTerminated(t *testing.T) {
 func checkFirsts(t *testing.T, r *receiver, key string, n int) {
 	t.Helper()
 	next := 0
-	for _, text := range strings.Fields(r.texts(key)) {
+	for _, text := range strings.Fields(r.Texts(key)) {
 		if text == fmt.Sprint(next) {
 			next++
 			continue
 		}
 		var i int
 		if _, err := fmt.Sscan(text, &i); err != nil || i > next {
-			t.Fatalf("key %s got %s before %d: %s", key, text, next, r.texts(key))
+			t.Fatalf("key %s got %s before %d: %s", key, text, next, r.Texts(key))
 		}
 	}
 	if next != n {
@@ -353,10 +353,10 @@ func checkFirsts(t *testing.T, r *receiver, key string, n int) {
 // A worker that hangs loses its lane when the server ends its transaction.
 func TestAWorkerThatHangsLosesItsLane(t *testing.T) {
 	f := newFixture(t)
-	f.enqueue("k", "1")
+	f.Enqueue("k", "1")
 	hanging, hung := make(chan struct{}), make(chan struct{}, 8)
 	slow := new(receiver)
-	slow.set(func(*sink.Message) sink.Result {
+	slow.Set(func(*sink.Message) sink.Result {
 		hung <- struct{}{}
 		<-hanging
 		return sink.Result{Outcome: sink.Delivered}
@@ -368,7 +368,7 @@ func TestAWorkerThatHangsLosesItsLane(t *testing.T) {
 	began := time.Now()
 	quick := new(receiver)
 	f.start(quick, short)
-	f.eventually("1", func() string { return quick.texts("k") })
+	f.Eventually("1", func() string { return quick.Texts("k") })
 	if took := time.Since(began); took < time.Second || took > 5*time.Second {
 		t.Errorf("the lane was taken over after %s, want after about 2.5s", took)
 	}
@@ -376,15 +376,15 @@ func TestAWorkerThatHangsLosesItsLane(t *testing.T) {
 
 func TestBatchesAreBoundedByBytes(t *testing.T) {
 	f := newFixture(t)
-	f.exec(`INSERT INTO outbox.message (topic, key, payload)
+	f.Exec(`INSERT INTO outbox.message (topic, key, payload)
 		SELECT 'big', 'k', decode(repeat(md5(i::text), 32768), 'hex') FROM generate_series(1, 30) i`)
 	r := new(receiver)
 	f.start(r, func(s *Settings) { s.BatchBytes = 2 << 20 })
-	f.eventually("0 pending, 0 deferred, 0 dead", f.places)
-	if n := len(r.taken()); n != 30 {
+	f.Eventually("0 pending, 0 deferred, 0 dead", f.Places)
+	if n := len(r.Taken()); n != 30 {
 		t.Errorf("%d messages arrived, want 30", n)
 	}
-	for _, size := range r.sizes {
+	for _, size := range r.Sizes() {
 		if size > 3<<20 {
 			t.Errorf("a batch had %d bytes, want 2 MiB and one message at most", size)
 		}
@@ -396,14 +396,14 @@ func TestStoppingFinishesTheBatch(t *testing.T) {
 	r := new(receiver)
 	sent := make(chan struct{})
 	var once atomic.Bool
-	r.set(func(*sink.Message) sink.Result {
+	r.Set(func(*sink.Message) sink.Result {
 		if once.CompareAndSwap(false, true) {
 			close(sent)
 			time.Sleep(50 * time.Millisecond)
 		}
 		return sink.Result{Outcome: sink.Delivered}
 	})
-	f.enqueue("k", "1", "2", "3")
+	f.Enqueue("k", "1", "2", "3")
 	stop := f.start(r)
 	<-sent
 	if f.metric("outbox_workers") == 0 {
@@ -413,20 +413,20 @@ func TestStoppingFinishesTheBatch(t *testing.T) {
 	if f.metric("outbox_workers") != 0 {
 		t.Error("outbox_workers is shown of a relay that has stopped")
 	}
-	if got, left := r.texts("k"), f.places(); got != "1 2 3" || left != "0 pending, 0 deferred, 0 dead" {
+	if got, left := r.Texts("k"), f.Places(); got != "1 2 3" || left != "0 pending, 0 deferred, 0 dead" {
 		t.Errorf("after a stop: got %q, %s", got, left)
 	}
 }
 
 func TestRowsOfNonsense(t *testing.T) {
 	f := newFixture(t)
-	f.exec(`INSERT INTO outbox.message (txid, id, topic, key, payload) OVERRIDING SYSTEM VALUE VALUES
+	f.Exec(`INSERT INTO outbox.message (txid, id, topic, key, payload) OVERRIDING SYSTEM VALUE VALUES
 		('18446744073709551615', -5, 'x', 'a', ''), ('0', 0, 'x', 'b', ''), ('3', 9000000000000000000, 'x', 'c', ''), ('3', 7, ' ', '', '')`)
-	f.enqueue("k", "1", "2")
+	f.Enqueue("k", "1", "2")
 	r := new(receiver)
 	f.start(r, func(s *Settings) { s.FullLook = 50 * time.Millisecond })
-	f.eventually("0 pending, 0 deferred, 0 dead", f.places)
-	if n := len(r.taken()); n != 6 {
+	f.Eventually("0 pending, 0 deferred, 0 dead", f.Places)
+	if n := len(r.Taken()); n != 6 {
 		t.Errorf("%d messages arrived, want 6", n)
 	}
 }
@@ -436,10 +436,10 @@ func TestALookFromTheStartFindsWhatTheMarkMisses(t *testing.T) {
 	f := newFixture(t)
 	p := newProper(f)
 	for _, text := range []string{"1", "2", "3"} {
-		f.enqueue("k", text)
+		f.Enqueue("k", text)
 		p.look()
 	}
-	f.exec("INSERT INTO outbox.message (id, topic, key, payload) OVERRIDING SYSTEM VALUE VALUES (1, 'x', 'k', 'low')")
+	f.Exec("INSERT INTO outbox.message (id, topic, key, payload) OVERRIDING SYSTEM VALUE VALUES (1, 'x', 'k', 'low')")
 	if got := p.look(); got != "" {
 		t.Fatalf("got %q: the mark does not keep a look from reading what lies below it", got)
 	}
@@ -454,13 +454,13 @@ func TestALookFromTheStartFindsWhatTheMarkMisses(t *testing.T) {
 
 func TestTheSweepFindsOrphans(t *testing.T) {
 	f := newFixture(t)
-	f.exec(`INSERT INTO outbox.deferred (id, lane, state, message_id, topic, key, type, payload, created_at)
+	f.Exec(`INSERT INTO outbox.deferred (id, lane, state, message_id, topic, key, type, payload, created_at)
 		SELECT i, hashtextextended('k', 0) & 7, 'parked', gen_random_uuid(), 'test', 'k', '', convert_to(i::text, 'UTF8'), now()
 		FROM generate_series(1, 3) i`)
 	r := new(receiver)
 	f.start(r, func(s *Settings) { s.FullLook = 50 * time.Millisecond })
-	f.eventually("1 2 3", func() string { return r.texts("k") })
-	f.eventually("0 pending, 0 deferred, 0 dead", f.places)
+	f.Eventually("1 2 3", func() string { return r.Texts("k") })
+	f.Eventually("0 pending, 0 deferred, 0 dead", f.Places)
 	if got := f.metric("outbox_orphaned_keys_total"); got != 1 {
 		t.Errorf("outbox_orphaned_keys_total is %v, want 1", got)
 	}
@@ -470,12 +470,12 @@ func TestNotificationsWakeWhoSleeps(t *testing.T) {
 	f := newFixture(t)
 	r := new(receiver)
 	f.start(r, func(s *Settings) { s.PollMax = time.Hour })
-	f.eventually("1", func() string { return f.ask("SELECT last_value FROM outbox.wake") })
+	f.Eventually("1", func() string { return f.Ask("SELECT last_value FROM outbox.wake") })
 	for i := range 20 {
 		time.Sleep(time.Duration(rand.IntN(40)) * time.Millisecond)
 		began := time.Now()
-		f.enqueue("k", fmt.Sprint(i))
-		f.eventually(fmt.Sprint(i+1), func() string { return fmt.Sprint(len(r.taken())) })
+		f.Enqueue("k", fmt.Sprint(i))
+		f.Eventually(fmt.Sprint(i+1), func() string { return fmt.Sprint(len(r.Taken())) })
 		if took := time.Since(began); took > 5*time.Second {
 			t.Fatalf("message %d took %s", i, took)
 		}
@@ -489,10 +489,10 @@ func TestPollingAloneDelivers(t *testing.T) {
 	f := newFixture(t)
 	r := new(receiver)
 	f.start(r, func(s *Settings) { s.Listen = nil })
-	f.eventually("2", func() string { return f.ask("SELECT last_value FROM outbox.wake") })
-	f.enqueue("k", "1")
-	f.eventually("1", func() string { return r.texts("k") })
-	if got := f.ask("SELECT last_value FROM outbox.wake"); got != "2" {
+	f.Eventually("2", func() string { return f.Ask("SELECT last_value FROM outbox.wake") })
+	f.Enqueue("k", "1")
+	f.Eventually("1", func() string { return r.Texts("k") })
+	if got := f.Ask("SELECT last_value FROM outbox.wake"); got != "2" {
 		t.Error("a relay that only polls asked for notifications")
 	}
 }
@@ -506,7 +506,7 @@ func TestWaysToAsk(t *testing.T) {
 			f.settings.Database.DefaultQueryExecMode = mode
 			r := new(receiver)
 			var n atomic.Int32
-			r.set(func(m *sink.Message) sink.Result {
+			r.Set(func(m *sink.Message) sink.Result {
 				switch string(m.Payload) {
 				case "2":
 					if n.Add(1) < 3 {
@@ -517,12 +517,12 @@ func TestWaysToAsk(t *testing.T) {
 				}
 				return sink.Result{Outcome: sink.Delivered}
 			})
-			f.enqueue("k", "1", "2", "3")
-			f.enqueue("l", "dead", "4")
-			f.exec("SELECT outbox.enqueue(topic => 'test', key => 'm', payload => 'delayed', headers => '{}', deliver_after => now() + interval '200 milliseconds')")
+			f.Enqueue("k", "1", "2", "3")
+			f.Enqueue("l", "dead", "4")
+			f.Exec("SELECT outbox.enqueue(topic => 'test', key => 'm', payload => 'delayed', headers => '{}', deliver_after => now() + interval '200 milliseconds')")
 			f.start(r)
-			f.eventually("0 pending, 0 deferred, 1 dead", f.places)
-			if got := r.texts("k") + " " + r.texts("l") + " " + r.texts("m"); got != "1 2 3 4 delayed" {
+			f.Eventually("0 pending, 0 deferred, 1 dead", f.Places)
+			if got := r.Texts("k") + " " + r.Texts("l") + " " + r.Texts("m"); got != "1 2 3 4 delayed" {
 				t.Errorf("got %q", got)
 			}
 		})
@@ -533,13 +533,13 @@ func TestWaysToAsk(t *testing.T) {
 // hindrance.
 func TestTheWorkersRole(t *testing.T) {
 	f := newFixture(t)
-	f.exec("CREATE PUBLICATION everything FOR ALL TABLES")
+	f.Exec("CREATE PUBLICATION everything FOR ALL TABLES")
 	f.settings.Database = f.settings.Database.Copy()
 	f.settings.Database.RuntimeParams["role"] = "outbox_worker"
 	f.settings.Listen = f.settings.Database
 	r := new(receiver)
 	var n atomic.Int32
-	r.set(func(m *sink.Message) sink.Result {
+	r.Set(func(m *sink.Message) sink.Result {
 		switch string(m.Payload) {
 		case "1":
 			if n.Add(1) < 3 {
@@ -550,14 +550,14 @@ func TestTheWorkersRole(t *testing.T) {
 		}
 		return sink.Result{Outcome: sink.Delivered}
 	})
-	f.enqueue("k", "1", "2")
-	f.enqueue("l", "dead", "3")
-	f.exec("SELECT outbox.enqueue(topic => 'test', key => 'm', payload => 'delayed', deliver_after => now() + interval '200 milliseconds')")
+	f.Enqueue("k", "1", "2")
+	f.Enqueue("l", "dead", "3")
+	f.Exec("SELECT outbox.enqueue(topic => 'test', key => 'm', payload => 'delayed', deliver_after => now() + interval '200 milliseconds')")
 	f.start(r, func(s *Settings) { s.OnDead, s.FullLook = Hold, 50*time.Millisecond })
-	f.eventually("0 pending, 1 deferred, 1 dead", f.places)
-	f.eventually("1", func() string { return f.ask("SELECT last_value FROM outbox.wake") })
-	if got := r.texts("k") + " " + r.texts("m"); got != "1 2 delayed" {
+	f.Eventually("0 pending, 1 deferred, 1 dead", f.Places)
+	f.Eventually("1", func() string { return f.Ask("SELECT last_value FROM outbox.wake") })
+	if got := r.Texts("k") + " " + r.Texts("m"); got != "1 2 delayed" {
 		t.Errorf("got %q", got)
 	}
-	f.eventually("true", func() string { return fmt.Sprint(f.metric("outbox_table_bytes") > 0) })
+	f.Eventually("true", func() string { return fmt.Sprint(f.metric("outbox_table_bytes") > 0) })
 }

@@ -19,7 +19,7 @@ import (
 func (f *fixture) shown(r *Relay, name string) float64 {
 	f.Helper()
 	last, before := time.Now(), int64(0)
-	if err := r.look(f.Context(), f.conn, &last, &before); err != nil {
+	if err := r.look(f.Context(), f.Conn, &last, &before); err != nil {
 		f.Fatal(err)
 	}
 	return f.metric(name)
@@ -49,12 +49,12 @@ func TestStateShowsWhatWaits(t *testing.T) {
 
 	// Three keys are blocked, two of them by dead messages; a message without a key blocks
 	// none; on a paused lane nothing is overdue, and nothing is that is not due.
-	f.exec(`INSERT INTO outbox.deferred (id, lane, state, due_at, deferred_at, message_id, topic, key, type, payload, created_at)
+	f.Exec(`INSERT INTO outbox.deferred (id, lane, state, due_at, deferred_at, message_id, topic, key, type, payload, created_at)
 		SELECT id, lane, state, now() + due * interval '1 second', now() + since * interval '1 second', gen_random_uuid(), 't', key, '', '', now()
 		FROM (VALUES (1, 1, 'retry', -40, -100, 'a'), (2, 1, 'parked', NULL, -900, 'a'), (3, 2, 'retry', 60, -700, NULL),
 			(4, 3, 'retry', -5000, -50, NULL), (5, 4, 'delayed', 600, -800, 'd')) AS v (id, lane, state, due, since, key)`)
-	f.exec("INSERT INTO outbox.paused_lane (lane) VALUES (3)")
-	f.exec(`INSERT INTO outbox.dead (id, lane, holds, reason, attempts, died_at, replaying_at, message_id, topic, key, type, payload, created_at)
+	f.Exec("INSERT INTO outbox.paused_lane (lane) VALUES (3)")
+	f.Exec(`INSERT INTO outbox.dead (id, lane, holds, reason, attempts, died_at, replaying_at, message_id, topic, key, type, payload, created_at)
 		SELECT id, lane, holds, 'fatal', 1, now() + died * interval '1 second', CASE WHEN again THEN now() END, gen_random_uuid(), 't', key, '', '', now()
 		FROM (VALUES (11, 5, true, -200, false, 'b'), (12, 5, true, -150, false, 'b'), (13, 6, true, -10, false, 'c'),
 			(14, 7, false, -3000, true, 'e')) AS v (id, lane, holds, died, again, key)`)
@@ -63,11 +63,11 @@ func TestStateShowsWhatWaits(t *testing.T) {
 		"outbox_paused_lanes": 1, "outbox_replaying_messages": 1, "outbox_dead_messages": 4, "outbox_held_keys": 3,
 		"outbox_deferred_messages": 5,
 	})
-	f.exec("DELETE FROM outbox.dead")
+	f.Exec("DELETE FROM outbox.dead")
 	expect("no dead one", map[string]float64{"outbox_blocked_keys": 1, "outbox_blocked_key_seconds": 100})
-	f.exec("INSERT INTO outbox.paused_lane (lane) VALUES (1)")
+	f.Exec("INSERT INTO outbox.paused_lane (lane) VALUES (1)")
 	expect("its lane is paused", map[string]float64{"outbox_blocked_keys": 1, "outbox_blocked_key_seconds": 0, "outbox_retry_overdue_seconds": 0})
-	f.exec("DELETE FROM outbox.paused_lane")
+	f.Exec("DELETE FROM outbox.paused_lane")
 	expect("no lane is paused", map[string]float64{"outbox_retry_overdue_seconds": 5000, "outbox_paused_lanes": 0})
 }
 
@@ -78,7 +78,7 @@ func TestStateFindsTheOverdueByIndex(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.exec(`INSERT INTO outbox.deferred (id, lane, state, due_at, message_id, topic, key, type, payload, created_at)
+	f.Exec(`INSERT INTO outbox.deferred (id, lane, state, due_at, message_id, topic, key, type, payload, created_at)
 		SELECT i, i % 8, CASE i % 10 WHEN 0 THEN 'retry' ELSE 'parked' END, CASE i % 10 WHEN 0 THEN now() END, gen_random_uuid(), 't', 'k' || i % 50, '', 'x', now()
 		FROM generate_series(1, 20000) i`)
 	if plan := f.plan(sql.session, sql.state, nil); !strings.Contains(plan, "deferred_due") {
@@ -109,7 +109,7 @@ func TestConnectionsAreShownWithoutADatabase(t *testing.T) {
 	f := newFixture(t)
 	f.start(new(receiver))
 	connected := func() string { return fmt.Sprint(f.metric("outbox_workers_connected")) }
-	f.eventually(fmt.Sprint(f.settings.Workers), connected)
+	f.Eventually(fmt.Sprint(f.settings.Workers), connected)
 	beside := f.settings.Database.Copy()
 	beside.Database = "postgres"
 	admin, err := pgx.ConnectConfig(t.Context(), beside)
@@ -126,23 +126,23 @@ func TestConnectionsAreShownWithoutADatabase(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	f.eventually("0", connected)
+	f.Eventually("0", connected)
 }
 
 // A lane that is paused once all of it is delivered shows no message that grows older: nobody
 // looks at it again.
 func TestAnEmptyPausedLaneHasNoLag(t *testing.T) {
 	f := newFixture(t)
-	r, pauser := new(receiver), f.connect()
-	r.set(func(*sink.Message) sink.Result {
+	r, pauser := new(receiver), f.Connect()
+	r.Set(func(*sink.Message) sink.Result {
 		if _, err := pauser.Exec(t.Context(), "INSERT INTO outbox.paused_lane (lane) SELECT generate_series(0, 7)"); err != nil {
 			t.Error(err)
 		}
 		return sink.Result{Outcome: sink.Delivered}
 	})
-	f.exec("INSERT INTO outbox.message (topic, key, payload, created_at) VALUES ('t', 'k', '', now() - interval '1 hour')")
+	f.Exec("INSERT INTO outbox.message (topic, key, payload, created_at) VALUES ('t', 'k', '', now() - interval '1 hour')")
 	f.start(r)
-	f.eventually("1", func() string { return fmt.Sprint(f.metric("outbox_deliveries_total")) })
+	f.Eventually("1", func() string { return fmt.Sprint(f.metric("outbox_deliveries_total")) })
 	if lag := f.metric("outbox_lag_seconds"); lag != 0 {
 		t.Errorf("nothing is pending, and the lag is %v s", lag)
 	}
@@ -151,11 +151,11 @@ func TestAnEmptyPausedLaneHasNoLag(t *testing.T) {
 // What is sent and cannot be removed is pending, and older with each try.
 func TestWhatCannotBeSettledLags(t *testing.T) {
 	f := newFixture(t)
-	f.exec(`CREATE FUNCTION stop() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not now'; END $$;
+	f.Exec(`CREATE FUNCTION stop() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not now'; END $$;
 		CREATE TRIGGER stop BEFORE DELETE ON outbox.message FOR EACH ROW EXECUTE FUNCTION stop();
 		INSERT INTO outbox.message (topic, key, payload, created_at) VALUES ('t', 'k', '', now() - interval '1 hour')`)
 	f.start(new(receiver))
-	f.eventually("true", func() string { return fmt.Sprint(f.metric("outbox_lag_seconds") >= 3600) })
+	f.Eventually("true", func() string { return fmt.Sprint(f.metric("outbox_lag_seconds") >= 3600) })
 }
 
 // A counter is there at 0 before it rises, or its first rise would not be seen.
@@ -163,7 +163,7 @@ func TestCountersBeginAtZero(t *testing.T) {
 	f := newFixture(t)
 	f.start(new(receiver), func(s *Settings) { s.Topics = []string{"orders"} })
 	want := []string{"outbox_mark_missed_total", "outbox_orphaned_keys_total", "outbox_batch_failures_total", "outbox_died_total"}
-	f.eventually("", func() string {
+	f.Eventually("", func() string {
 		families, err := f.registry.Gather()
 		if err != nil {
 			t.Fatal(err)

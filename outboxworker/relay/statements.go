@@ -1,6 +1,7 @@
 package relay
 
-// statements.go holds the SQL of a relay, one statement a file.
+// statements.go holds the SQL of a relay, one statement a file. That which operators need
+// too is in the package outbox.
 
 import (
 	"embed"
@@ -8,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/weirproxy/weir/outboxworker/outbox"
 )
 
 //go:embed sql/*.sql
@@ -26,14 +29,14 @@ type statements struct {
 }
 
 func newStatements(s *Settings) (*statements, error) {
-	st := &statements{session: sessionSettings(s), scouting: planning()}
+	st := &statements{session: sessionSettings(s), scouting: planning(), promote: outbox.PromoteSQL(s.Schema)}
 	st.take = st.session + ", set_config('outbox.claimed', pg_try_advisory_xact_lock($1)::text, true)"
 	for name, to := range map[string]*string{
 		"claim": &st.claim, "look": &st.look, "due": &st.due,
 		"forget": &st.forget, "defer": &st.deferral, "bury": &st.bury,
 		"forget_waiting": &st.forgetWaiting, "retry_waiting": &st.retryWaiting, "bury_waiting": &st.buryWaiting,
 		"keep": &st.keep, "keep_waiting": &st.keepWaiting,
-		"resume": &st.resume, "promote": &st.promote, "park": &st.park, "orphans": &st.orphans, "state": &st.state, "probe": &st.probe,
+		"resume": &st.resume, "park": &st.park, "orphans": &st.orphans, "state": &st.state, "probe": &st.probe,
 		"timers": &st.timers, "timed": &st.timed,
 	} {
 		text, err := files.ReadFile("sql/" + name + ".sql")

@@ -84,17 +84,17 @@ func (f *timedFixture) startTimed() (stop func()) {
 	return f.start(f.got, func(s *Settings) { s.Timers = f.queue })
 }
 
-// enqueue writes messages and has the scout look, which does not poll.
-func (f *timedFixture) enqueue(key string, texts ...string) {
+// Enqueue writes messages and has the scout look, which does not poll.
+func (f *timedFixture) Enqueue(key string, texts ...string) {
 	f.Helper()
-	f.fixture.enqueue(key, texts...)
-	f.exec("SELECT pg_notify('outbox', '')")
+	f.fixture.Enqueue(key, texts...)
+	f.Exec("SELECT pg_notify('outbox', '')")
 }
 
 // up waits until there are timers.
 func (f *timedFixture) up(want string) {
 	f.Helper()
-	f.eventually(want, func() string { return fmt.Sprint(f.metric("outbox_timers_up")) })
+	f.Eventually(want, func() string { return fmt.Sprint(f.metric("outbox_timers_up")) })
 }
 
 // onTime has a message refused once, and waits until it is retried, which must be within
@@ -103,8 +103,8 @@ func (f *timedFixture) up(want string) {
 func (f *timedFixture) onTime() bool {
 	f.Helper()
 	began := time.Now()
-	f.enqueue("on time", fmt.Sprintf("once %d", began.UnixNano()))
-	f.eventually("0 pending, 0 deferred, 0 dead", f.places)
+	f.Enqueue("on time", fmt.Sprintf("once %d", began.UnixNano()))
+	f.Eventually("0 pending, 0 deferred, 0 dead", f.Places)
 	return time.Since(began) < f.settings.Retry.Cap+3*time.Second
 }
 

@@ -89,18 +89,18 @@ func lateness(t *testing.T, during time.Duration, timers bool, limit time.Durati
 	// The first is due when the relay has started, and has made the timers.
 	n := int(during.Seconds() * dueRate)
 	var first time.Time
-	if err := f.conn.QueryRow(t.Context(), "SELECT clock_timestamp() + interval '2 seconds'").Scan(&first); err != nil {
+	if err := f.Conn.QueryRow(t.Context(), "SELECT clock_timestamp() + interval '2 seconds'").Scan(&first); err != nil {
 		t.Fatal(err)
 	}
-	f.exec(`INSERT INTO outbox.deferred (id, lane, state, due_at, attempts, message_id, topic, key, type, payload, created_at)
+	f.Exec(`INSERT INTO outbox.deferred (id, lane, state, due_at, attempts, message_id, topic, key, type, payload, created_at)
 		SELECT i + 1, hashtextextended('k' || i, 0) & 7, 'retry', $1::timestamptz + i * interval '1 millisecond', 1,
 		       gen_random_uuid(), 't', 'k' || i, '', convert_to(i::text, 'UTF8'), now()
 		FROM generate_series(0, $2::integer - 1) i`, first, n)
 	f.start(to, func(s *Settings) { *s = settings })
 	end := time.Now().Add(during + deadline)
-	for f.places() != "0 pending, 0 deferred, 0 dead" {
+	for f.Places() != "0 pending, 0 deferred, 0 dead" {
 		if time.Now().After(end) {
-			t.Fatalf("%s in the end", f.places())
+			t.Fatalf("%s in the end", f.Places())
 		}
 		sleep(t.Context(), 100*time.Millisecond, nil)
 	}

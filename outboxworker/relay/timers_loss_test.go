@@ -36,7 +36,7 @@ func soak(t *testing.T) load {
 // checks that all arrive in order and that retries are on time afterwards.
 func (f *timedFixture) harmed(l load, harmful func()) {
 	f.Helper()
-	f.got.set(refuseOnce(2))
+	f.got.Set(refuseOnce(2))
 	f.startTimed()
 	f.up("1")
 	ctx, stop := context.WithCancel(f.Context())
@@ -44,7 +44,7 @@ func (f *timedFixture) harmed(l load, harmful func()) {
 	times := harm(ctx, l.every, harmful)
 	for n := range l.each {
 		for key := range l.keys {
-			f.enqueue(fmt.Sprint("k", key), fmt.Sprintf("often-%d", n))
+			f.Enqueue(fmt.Sprint("k", key), fmt.Sprintf("often-%d", n))
 		}
 		sleep(ctx, l.every, nil)
 	}
@@ -133,11 +133,11 @@ func TestFailoverToAReplicaThatIsBehind(t *testing.T) {
 	if err := client.ReplicaOf(t.Context(), "127.0.0.1", fmt.Sprint(f.redis.Port())).Err(); err != nil {
 		t.Fatal(err)
 	}
-	f.got.set(refuseOnce(2))
+	f.got.Set(refuseOnce(2))
 	f.startTimed()
 	f.up("1")
 	key := "retry:{shop.outbox}:epoch"
-	f.eventually("1", func() string { return fmt.Sprint(client.Exists(t.Context(), key).Val()) })
+	f.Eventually("1", func() string { return fmt.Sprint(client.Exists(t.Context(), key).Val()) })
 	before := client.Get(t.Context(), key).Val()
 
 	// From here on the replica hears nothing. The waits are longer than it lags, so
@@ -145,12 +145,12 @@ func TestFailoverToAReplicaThatIsBehind(t *testing.T) {
 	if err := client.ReplicaOf(t.Context(), "NO", "ONE").Err(); err != nil {
 		t.Fatal(err)
 	}
-	f.exec(`INSERT INTO outbox.deferred (id, lane, state, due_at, attempts, message_id, topic, key, type, payload, created_at)
+	f.Exec(`INSERT INTO outbox.deferred (id, lane, state, due_at, attempts, message_id, topic, key, type, payload, created_at)
 		SELECT 1000000 + i, hashtextextended('far' || i, 0) & 7, 'retry', now() + interval '20 seconds', 1, gen_random_uuid(), 't', 'far' || i, '', 'x', now()
 		FROM generate_series(1, 50) i`)
 	for n := range short.each {
 		for key := range short.keys {
-			f.enqueue(fmt.Sprint("k", key), fmt.Sprintf("often-%d", n))
+			f.Enqueue(fmt.Sprint("k", key), fmt.Sprintf("often-%d", n))
 		}
 		sleep(t.Context(), short.every, nil)
 	}
@@ -164,8 +164,8 @@ func TestFailoverToAReplicaThatIsBehind(t *testing.T) {
 		timers, err := client.ZCard(t.Context(), "retry:{shop.outbox}:due").Result()
 		return fmt.Sprint(timers >= 50 && f.metric("outbox_timers_missing_total") >= 50, err)
 	}
-	f.eventually("true <nil>", counted)
-	f.exec("UPDATE outbox.deferred SET due_at = now() WHERE id > 1000000")
+	f.Eventually("true <nil>", counted)
+	f.Exec("UPDATE outbox.deferred SET due_at = now() WHERE id > 1000000")
 	f.delivered(short.keys, short.each)
 	f.recovers()
 	if after := client.Get(t.Context(), key).Val(); after != before || before == "" {

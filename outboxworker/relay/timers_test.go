@@ -16,7 +16,7 @@ import (
 // Retries and delayed messages come in time though nobody polls.
 func TestTimersWakeWorkers(t *testing.T) {
 	f := newTimedFixture(t)
-	f.got.set(refuseOnce(1))
+	f.got.Set(refuseOnce(1))
 	f.startTimed()
 	f.up("1")
 	for range 4 {
@@ -26,9 +26,9 @@ func TestTimersWakeWorkers(t *testing.T) {
 	}
 	for range 2 {
 		began := time.Now()
-		f.exec(`SELECT outbox.enqueue(topic => 'test', payload => 'later'::text, deliver_after => now() + interval '700 milliseconds')`)
-		f.exec("SELECT pg_notify('outbox', '')")
-		f.eventually("0 pending, 0 deferred, 0 dead", f.places)
+		f.Exec(`SELECT outbox.enqueue(topic => 'test', payload => 'later'::text, deliver_after => now() + interval '700 milliseconds')`)
+		f.Exec("SELECT pg_notify('outbox', '')")
+		f.Eventually("0 pending, 0 deferred, 0 dead", f.Places)
 		if took := time.Since(began); took < 700*time.Millisecond || took > 4*time.Second {
 			t.Errorf("a message delayed by 0.7 s is delivered after %s", took)
 		}
@@ -72,10 +72,10 @@ func TestPostgreSQLDecidesAboutClaims(t *testing.T) {
 	defer r.timers.table.close(t.Context())
 	insert := `INSERT INTO outbox.deferred (id, lane, state, due_at, message_id, topic, key, type, payload, created_at)
 		VALUES ($1, $2, $3, now() + $4 * interval '1 second', gen_random_uuid(), 't', 'k', '', '', now())`
-	f.exec(insert, 1, 3, "retry", -1)
-	f.exec(insert, 2, 4, "retry", 1000)
-	f.exec(insert, 3, 5, "parked", nil)
-	f.exec(insert, 4, 6, "delayed", 3e11) // as far ahead as there is time
+	f.Exec(insert, 1, 3, "retry", -1)
+	f.Exec(insert, 2, 4, "retry", 1000)
+	f.Exec(insert, 3, 5, "parked", nil)
+	f.Exec(insert, 4, 6, "delayed", 3e11) // as far ahead as there is time
 	if _, err := f.queue.Rebuild(t.Context(), r.timers.table.pages(everything, everything)); err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func TestPagesHaveAllThatWaits(t *testing.T) {
 	}
 	table := &timerTable{relay: r, sql: r.workers[0].sql}
 	defer table.close(t.Context())
-	f.exec(`INSERT INTO outbox.deferred (id, lane, state, due_at, message_id, topic, type, payload, created_at)
+	f.Exec(`INSERT INTO outbox.deferred (id, lane, state, due_at, message_id, topic, type, payload, created_at)
 		SELECT i, i % 3, 'retry', now() + (i % 2) * interval '90 seconds', gen_random_uuid(), 't', '', '', now() FROM generate_series(1, 35000) i`)
 	for ahead, want := range map[time.Duration]int{sweepAhead: 17500, everything: 35000} {
 		seen := make(map[int64]bool)
@@ -144,18 +144,18 @@ func TestPagesHaveAllThatWaits(t *testing.T) {
 func TestTwoRelaysShareAQueue(t *testing.T) {
 	f := newTimedFixture(t)
 	f.settings.PollMin, f.settings.PollMax = 300*time.Millisecond, 300*time.Millisecond
-	f.got.set(refuseOnce(2))
+	f.got.Set(refuseOnce(2))
 	f.startTimed()
 	other := f.newQueue(newClient(t, f.to.address()))
 	f.start(f.got, func(s *Settings) { s.Timers = other })
 	f.up("1")
 	for n := range short.each {
 		for key := range short.keys {
-			f.enqueue(fmt.Sprint("k", key), fmt.Sprintf("often-%d", n))
+			f.Enqueue(fmt.Sprint("k", key), fmt.Sprintf("often-%d", n))
 		}
 	}
 	f.delivered(short.keys, short.each)
-	f.eventually("{0 0}", func() string {
+	f.Eventually("{0 0}", func() string {
 		stats, err := f.queue.Stats(t.Context())
 		if err != nil {
 			return err.Error()
@@ -171,7 +171,7 @@ func TestALaneThatAnotherWorkerHasIsNotForgotten(t *testing.T) {
 	f.settings.PollMin, f.settings.PollMax = time.Millisecond, 250*time.Millisecond
 	p := newProper(f.fixture)
 	r := p.w.relay
-	holder := f.connect()
+	holder := f.Connect()
 	l := p.w.lanes[3]
 	if _, err := holder.Exec(t.Context(), "SELECT pg_advisory_lock($1)", p.w.lockKey(l)); err != nil {
 		t.Fatal(err)
@@ -214,7 +214,7 @@ func TestALaneThatAnotherWorkerHasIsNotForgotten(t *testing.T) {
 func TestWithoutRedisThereIsPolling(t *testing.T) {
 	f := newTimedFixture(t)
 	f.settings.PollMin, f.settings.PollMax = 2*time.Millisecond, 50*time.Millisecond
-	f.got.set(refuseOnce(1))
+	f.got.Set(refuseOnce(1))
 	f.to.lead("")
 	f.startTimed()
 	for range 3 {
@@ -233,8 +233,8 @@ func TestWithoutRedisThereIsPolling(t *testing.T) {
 	defer func() { _ = syscall.Kill(f.redis.PID(), syscall.SIGCONT) }()
 	began := time.Now()
 	for n := range 20 {
-		f.enqueue("steady", fmt.Sprint("m", n))
-		f.eventually("0 pending, 0 deferred, 0 dead", f.places)
+		f.Enqueue("steady", fmt.Sprint("m", n))
+		f.Eventually("0 pending, 0 deferred, 0 dead", f.Places)
 	}
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("20 messages take %s while Redis hangs", took)
@@ -263,7 +263,7 @@ func TestTheSweepAddsWhatIsMissing(t *testing.T) {
 	r.settings.Timers = f.queue
 	r.timers = newTimers(r, r.workers[0].sql)
 	defer r.timers.table.close(t.Context())
-	f.exec(`INSERT INTO outbox.deferred (id, lane, state, due_at, message_id, topic, type, payload, created_at)
+	f.Exec(`INSERT INTO outbox.deferred (id, lane, state, due_at, message_id, topic, type, payload, created_at)
 		SELECT i, abs(i) % 8, 'retry', now() + CASE WHEN i <= 600 THEN interval '30 seconds' WHEN i <= 700 THEN interval '-2 seconds' WHEN i <= 750 THEN interval '-1 hour' ELSE interval '5 minutes' END,
 		       gen_random_uuid(), 't', '', '', now() FROM generate_series(-1, 800) i`)
 	for id := range int64(50) {
@@ -286,7 +286,7 @@ func TestTheSweepAddsWhatIsMissing(t *testing.T) {
 // on time afterwards.
 func TestAForeignQueueIsMended(t *testing.T) {
 	f := newTimedFixture(t)
-	f.got.set(refuseOnce(1))
+	f.got.Set(refuseOnce(1))
 	f.startTimed()
 	f.up("1")
 	for _, command := range []string{
@@ -309,13 +309,13 @@ func TestAForeignQueueIsMended(t *testing.T) {
 // delivered waits until all messages are delivered, and checks the order of keys.
 func (f *timedFixture) delivered(keys, each int) {
 	f.Helper()
-	f.eventually("0 pending, 0 deferred, 0 dead", f.places)
+	f.Eventually("0 pending, 0 deferred, 0 dead", f.Places)
 	var want []string
 	for n := range each {
 		want = append(want, fmt.Sprintf("often-%d", n))
 	}
 	for key := range keys {
-		if got := f.got.texts(fmt.Sprint("k", key)); got != strings.Join(want, " ") {
+		if got := f.got.Texts(fmt.Sprint("k", key)); got != strings.Join(want, " ") {
 			f.Errorf("key k%d got %q", key, got)
 		}
 	}
