@@ -24,7 +24,7 @@ XCADDY_ENV ?= GOPROXY=file://$(shell go env GOMODCACHE)/cache/download GOSUMDB=o
 MODULES := tools tools/riverbench tools/asynqbench tools/contractdiff outboxworker/outbox/gormoutbox
 
 # Packages whose fuzz targets make soak runs.
-FUZZED := $(addprefix governance/contract/,strictjson schema route param body) governance/contract governance/cohort
+FUZZED := $(addprefix governance/contract/,strictjson schema onepass route param body) governance/contract governance/cohort
 
 # Packages that have benchmarks.
 BENCHED = $(shell grep -rl --include='*_test.go' '^func Benchmark' . | xargs -r -n1 dirname | sort -u)
@@ -57,6 +57,7 @@ soak: ## run the long tests at their full counts (up to two hours)
 	WEIR_SOAK=1 go test -race=false -run Soak -timeout 60m -v ./integration/outbox
 	WEIR_SOAK=1 go test -race=false -run Soak -timeout 60m -v ./outboxworker/retryqueue
 	WEIR_SOAK=1 go test -count=1 -v ./governance/rollout
+	WEIR_SOAK=1 go test -race=false -run Soak -timeout 60m -v ./governance/contract/onepass
 	WEIR_SOAK=1 go -C tools/contractdiff test -run Soak -timeout 60m -v .
 	go -C tools/contractdiff test -run '^$$' -fuzz FuzzAgainstFilter -fuzztime 300000x -fuzzminimizetime 20x .
 	@# what reads foreign bytes in contracts and cookies: a million executions each

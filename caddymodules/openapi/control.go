@@ -72,6 +72,7 @@ type operationSnapshot struct {
 	Mode       string            `json:"mode"`
 	Requests   map[string]uint64 `json:"requests"` // by result
 	Violations uint64            `json:"violations"`
+	judging
 }
 
 // Snapshot implements livestate.View.
@@ -111,7 +112,7 @@ func (h *Handler) Detail() any {
 		o := plan.operations[op]
 		d.Operations = append(d.Operations, operationSnapshot{
 			Name: o.name, Method: op.Method, Template: op.Template, Mode: o.mode.String(),
-			Requests: o.counts.byResult(), Violations: o.counts.violationsTotal(),
+			Requests: o.counts.byResult(), Violations: o.counts.violationsTotal(), judging: o.judging(),
 		})
 	}
 	return d

@@ -52,6 +52,9 @@ func (c *comparison) compare(x *exchange) { c.compareWith(x, kin, pb33f) }
 // compareWith judges an exchange. Whatever is held against an exchange that another accepts needs a cause.
 func (c *comparison) compareWith(x *exchange, rivals ...string) {
 	ours := c.judge(0, x.document.weir, x)
+	if alone := x.document.engineOnly.judge(x); !slices.Equal(ours, alone) {
+		c.t.Errorf("with programs and without, weir finds different things in this: %v, and %v\n\t%v", ours, alone, x)
+	}
 	agreed := true
 	for i, rival := range []struct {
 		name  string

@@ -4,7 +4,8 @@
 // Requests and responses are made from the documents in the shared openapi folder, by their examples and schemas, and
 // then spoilt one way at a time (corpus). All three judge each of them, and every disagreement must have a cause in the
 // tables of causes, with the rule of a specification that says why this project is right. What no cause explains fails,
-// and so does a cause that nothing needs any more: a newer release may have mended it.
+// and so does a cause that nothing needs any more: a newer release may have mended it. Besides, weir must find the same
+// with its programs (contract/onepass) and without.
 //
 //   - exchange_test.go: requests and responses; document_test.go: a document in all three;
 //   - weir_test.go, kin_test.go, pb33f_test.go: the three judges;

@@ -8,21 +8,28 @@ import (
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/weirproxy/weir/governance/contract"
+	"github.com/weirproxy/weir/governance/contract/schema"
 )
 
-// specimen is a document that all three have loaded.
+// specimen is a document that all have loaded.
 type specimen struct {
 	name string
 	doc  *openapi3.T // the corpus is made from it
 	weir *weirJudge
-	kin  *kinJudge
-	pb   *pbJudge
+
+	engineOnly *weirJudge // the same without the programs that judge first
+
+	kin *kinJudge
+	pb  *pbJudge
 }
 
 func load(t testing.TB, name string, text []byte) *specimen {
 	t.Helper()
 	s := &specimen{name: name}
-	s.weir = newWeir(t, name, text)
+	s.weir = newWeir(t, name, text, contract.Settings{})
+	s.engineOnly = newWeir(t, name, text, contract.Settings{Schema: schema.Settings{EngineOnly: true}})
 	s.doc, s.kin = newKin(t, text)
 	s.pb = newPB(t, text)
 	return s

@@ -9,16 +9,16 @@ import (
 	"github.com/weirproxy/weir/governance/contract/schema"
 )
 
-// weirJudge is governance/contract with its default settings.
+// weirJudge is governance/contract.
 type weirJudge struct{ contract *contract.Contract }
 
-func newWeir(t testing.TB, name string, text []byte) *weirJudge {
+func newWeir(t testing.TB, name string, text []byte, settings contract.Settings) *weirJudge {
 	t.Helper()
 	doc, err := document.Load(t.Context(), document.Source{Location: "file:///" + name, Data: text})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := contract.Compile(doc, contract.Settings{})
+	c, err := contract.Compile(doc, settings)
 	if err != nil {
 		t.Fatal(err)
 	}

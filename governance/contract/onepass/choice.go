@@ -27,12 +27,14 @@ func (r *run) settle(rest *rest, p place) Verdict {
 	return Valid
 }
 
-// whole has the value judged in one piece.
+// whole has the value judged in one piece, paid from the same budget: a text may have many such values.
 func (r *run) whole(w whole, p place) Verdict {
-	if r.budget -= visitsPerNode * (r.nodes - p.nodes); r.budget < 0 {
+	if r.budget -= r.nodes - p.nodes; r.budget < 0 {
 		return Unknown
 	}
-	return w.judge(r.bytes[p.start:r.at])
+	v, visits := w.judge(r.bytes[p.start:r.at], r.budget)
+	r.budget -= visits
+	return v
 }
 
 func (r *run) choose(c *choice, p place) Verdict {

@@ -91,11 +91,6 @@ func (g *generator) pair(t testing.TB, schemas string) (pair, bool) {
 		settings.JSON.Limits = strictjson.Limits{
 			Depth: 1 + g.IntN(4), Nodes: 1 + g.IntN(30), Properties: 1 + g.IntN(5), Digits: 1 + g.IntN(25)}
 	}
-	c := schema.NewCompiler(files, g.dialect, settings)
-	d := oneOf(g, schema.Request, schema.Response)
-	v, err := c.Compile(atA, d)
-	if err != nil {
-		return pair{}, false
-	}
-	return pair{schema.Program(v, c.Programs(d)), v}, true
+	p, err := newCompilers(files, g.dialect, settings).compile(atA, oneOf(g, schema.Request, schema.Response))
+	return p, err == nil
 }

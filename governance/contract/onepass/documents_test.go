@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/weirproxy/weir/governance/contract/document"
-	"github.com/weirproxy/weir/governance/contract/onepass"
 	"github.com/weirproxy/weir/governance/contract/schema"
 )
 
@@ -23,8 +22,7 @@ type body struct {
 // operations returns the bodies of JSON of each operation in a document, by method and path.
 func operations(t testing.TB, doc *document.Document) map[string][]body {
 	t.Helper()
-	c := schema.NewCompiler(doc.Files(), doc.Dialect(), schema.Settings{})
-	programs := [2]*onepass.Compiler{c.Programs(schema.Request), c.Programs(schema.Response)}
+	c := newCompilers(doc.Files(), doc.Dialect(), schema.Settings{})
 	all := make(map[string][]body)
 	content := func(operation string, node document.Node, d schema.Direction) {
 		for _, mediaType := range node.Keys() {
@@ -32,12 +30,11 @@ func operations(t testing.TB, doc *document.Document) map[string][]body {
 			if !strings.Contains(mediaType, "json") || !declared.Exists() {
 				continue
 			}
-			v, err := c.Compile(declared.Location(), d)
+			p, err := c.compile(declared.Location(), d)
 			if err != nil {
 				t.Fatal(err)
 			}
-			all[operation] = append(all[operation], body{pair{schema.Program(v, programs[d]), v}, declared.Value(),
-				examplesOf(node.Get(mediaType))})
+			all[operation] = append(all[operation], body{p, declared.Value(), examplesOf(node.Get(mediaType))})
 		}
 	}
 	paths := doc.Root().Get("paths")

@@ -43,12 +43,32 @@ func compile(t testing.TB, dialect schema.Dialect, schemas string, settings sche
 		version = "3.1.0"
 	}
 	files := schema.Files{docURL: tree(t, `{"openapi": "`+version+`", "components": {"schemas": `+schemas+`}}`)}
-	c := schema.NewCompiler(files, dialect, settings)
-	v, err := c.Compile(atA, d)
+	p, err := newCompilers(files, dialect, settings).compile(atA, d)
 	if err != nil {
 		t.Fatalf("compiling %s: %v", schemas, err)
 	}
-	return pair{schema.Program(v, c.Programs(d)), v}
+	return p
+}
+
+// compilers compile the same schemas with programs and for the engine alone.
+type compilers struct{ programs, engine *schema.Compiler }
+
+func newCompilers(files schema.Files, dialect schema.Dialect, settings schema.Settings) compilers {
+	alone := settings
+	alone.EngineOnly = true
+	return compilers{schema.NewCompiler(files, dialect, settings), schema.NewCompiler(files, dialect, alone)}
+}
+
+func (c compilers) compile(location string, d schema.Direction) (pair, error) {
+	alone, err := c.engine.Compile(location, d)
+	if err != nil {
+		return pair{}, err
+	}
+	both, err := c.programs.Compile(location, d)
+	if err != nil {
+		return pair{}, err
+	}
+	return pair{schema.ProgramOf(both), alone}, nil
 }
 
 // schema31 compiles one schema of OpenAPI 3.1.

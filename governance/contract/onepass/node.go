@@ -17,7 +17,7 @@ type rest struct {
 
 // whole is a schema that is judged in one piece.
 type whole struct {
-	judge    func(text []byte) Verdict
+	judge    func(text []byte, budget int) (Verdict, int)
 	location string
 }
 

@@ -87,8 +87,9 @@ type Options struct {
 	Format func(name string) (text, number func(string) bool)
 
 	// Whole returns what judges values by a schema in one piece. It is given the bytes of one value, which is strict
-	// JSON within the limits. It is called while schemas are compiled, and what it returns by many at a time.
-	Whole func(*jsonschema.Schema) func(text []byte) Verdict
+	// JSON within the limits, and how many visits that may take; it returns how many it may have taken. It is called
+	// while schemas are compiled, and what it returns by many at a time.
+	Whole func(*jsonschema.Schema) func(text []byte, budget int) (Verdict, int)
 }
 
 // Program judges texts by one schema. It never changes and may be used concurrently.

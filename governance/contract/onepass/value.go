@@ -36,6 +36,27 @@ func (p *Program) Value(value any) Verdict {
 	return Valid
 }
 
+// DecidesValues tells whether Value can tell of all values within the limits but those with objects, or arrays in arrays.
+func (p *Program) DecidesValues() bool {
+	if p.root == nil || !p.root.decidesScalars() {
+		return false
+	}
+	n := p.root.array
+	if n == nil {
+		return true
+	}
+	for _, item := range n.prefix {
+		if !item.decidesScalars() {
+			return false
+		}
+	}
+	return n.rest == nil && n.unique == nil && len(n.contains) == 0 && n.items.decidesScalars()
+}
+
+func (n *node) decidesScalars() bool {
+	return (n.text == nil || n.text.rest == nil) && (n.number == nil || n.number.rest == nil)
+}
+
 func (p *Program) scalar(n *node, value any) Verdict {
 	switch value := value.(type) {
 	case nil:

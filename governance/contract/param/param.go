@@ -181,6 +181,17 @@ func (d *Decoder) Names() []string {
 	return names
 }
 
+// Coverage tells how the values of the parameter are judged.
+func (d *Decoder) Coverage() schema.Coverage {
+	switch {
+	case d.spec.Validator == nil || d.content == contentOther:
+		return schema.Coverage{}
+	case d.content == contentJSON:
+		return schema.CoverageOf(d.spec.Validator)
+	}
+	return schema.CoverageOfValues(d.spec.Validator, slices.Contains(d.readings, object))
+}
+
 // Path judges the text of a path parameter, still percent-encoded, as route.Tree.Match gives it.
 func (d *Decoder) Path(value string, report *schema.Report) {
 	texts := [1]string{value}

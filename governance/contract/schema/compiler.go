@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/weirproxy/weir/governance/contract/onepass"
 )
 
 // Compiler compiles schemas of one document. It may not be used concurrently, and is not needed any more when all
@@ -33,6 +35,7 @@ type engine struct {
 	compiled   map[*entry]bool
 	validators map[string]result // by location
 	costs      *costs
+	programs   *onepass.Compiler // nil until needed
 }
 
 // result is what Compile returns.
@@ -112,6 +115,7 @@ func (c *Compiler) compile(location string, engine *engine) (Validator, error) {
 		return nil, &Error{c.original(loop),
 			"the schema applies itself to the same value again, without end: no value could be judged"}
 	}
+	c.addProgram(v, engine)
 	return v, nil
 }
 

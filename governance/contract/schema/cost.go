@@ -70,6 +70,15 @@ func (c *cost) exceeds(value any, nodes, text, budget int) bool {
 	return c.count(value, budget) > float64(budget)
 }
 
+// visits returns how many visits the library may need to judge the value, or a number above the budget. It walks
+// through the value only where the schema as such says nothing near what a value of its size may take.
+func (c *cost) visits(value any, nodes, text, budget int) float64 {
+	if bound := c.factor.bound(nodes, text); bound <= float64(min(budget, visitsPerNode*nodes)) {
+		return bound
+	}
+	return c.count(value, budget)
+}
+
 // count returns the visits that the value may take, or a number above the budget once it is used up.
 func (c *cost) count(value any, budget int) float64 {
 	w := walk{graph: c.graph(), budget: float64(budget)}

@@ -3,13 +3,17 @@
 // A Compiler takes the raw trees of a document's files and compiles single schemas of it, each for one direction:
 // what a request must look like is not what a response must look like. The engine behind is
 // santhosh-tekuri/jsonschema, an implementation of JSON Schema 2020-12; everything that OpenAPI has besides is
-// turned into what that engine knows when a schema is compiled, so a value is judged in one pass:
+// turned into what that engine knows when a schema is compiled.
+//
+// First a program of package onepass reads a text. What it finds valid is valid, and the engine is not asked: most texts
+// are. All else the engine judges, so what is wrong is told in its words, whatever the program may know.
 //
 //   - dialect.go: the keywords of both dialects, and which values they may have;
 //   - normalise.go: copies a schema for the engine, a schema of OpenAPI 3.0 as one of 2020-12;
 //   - resolve.go: what a $ref, an $anchor and an $id mean inside an OpenAPI document;
 //   - direction.go, discriminator.go: readOnly, writeOnly and discriminator, on schemas that the engine has compiled;
 //   - formats.go, patterns.go: formats, and regular expressions of ECMA-262 as RE2 runs them;
+//   - onepass.go: the programs, and what they leave to the engine;
 //   - codes.go: what the engine found, as violations, which never show a value unless asked;
 //   - cost.go: the bound on the engine's work, which cannot be stopped once it runs;
 //   - shape.go: how a text that is a parameter or a field of a form becomes a value.
@@ -24,7 +28,7 @@
 //   - items is not demanded of arrays.
 //
 // The package depends on santhosh-tekuri/jsonschema, whose errors need golang.org/x/text/message, and on
-// governance/contract/strictjson, which reads the bodies.
+// governance/contract/strictjson, which reads the bodies, and governance/contract/onepass, whose programs judge first.
 package schema
 
 import "github.com/weirproxy/weir/governance/contract/strictjson"
@@ -59,6 +63,11 @@ type Settings struct {
 
 	// IgnoreFormats makes format an annotation. Default: the formats that the package knows are asserted.
 	IgnoreFormats bool
+
+	// EngineOnly leaves out the programs that judge first, so that the engine judges everything. It changes no verdict
+	// but of texts that are too costly for the engine alone; tests hold the two against each other. It is for Go, and no
+	// part of a configuration. Default: off.
+	EngineOnly bool `json:"-"`
 
 	// RefuseReadOnly makes a readOnly property in a request a violation. Default: it is accepted, as its owner
 	// ignores it.
