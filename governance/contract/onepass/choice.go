@@ -29,7 +29,7 @@ func (r *run) settle(rest *rest, p place) Verdict {
 
 // whole has the value judged in one piece, paid from the same budget: a text may have many such values.
 func (r *run) whole(w whole, p place) Verdict {
-	if r.budget -= r.nodes - p.nodes; r.budget < 0 {
+	if r.budget -= r.visitsSince(p); r.budget < 0 {
 		return Unknown
 	}
 	v, visits := w.judge(r.bytes[p.start:r.at], r.budget)
@@ -94,6 +94,9 @@ func (v Verdict) opposite() Verdict {
 	return Unknown
 }
 
+// visitsSince returns what it takes to read from a place to here. A long string counts as several values.
+func (r *run) visitsSince(p place) int { return max(r.nodes-p.nodes, (r.at-p.start)/bytesPerVisit) }
+
 // branch judges a value again, by another node. All that is strict and limited about it has been judged before.
 func (r *run) branch(n *node, p place) Verdict {
 	if r.budget < 0 || r.nested >= maxNested {
@@ -105,7 +108,7 @@ func (r *run) branch(n *node, p place) Verdict {
 	r.nested++
 	v := r.value(n)
 	r.nested--
-	r.budget -= r.nodes - p.nodes
+	r.budget -= r.visitsSince(p)
 	r.at, r.nodes, r.depth = at, nodes, depth
 	r.seen, r.names, r.items, r.counters = r.seen[:seen], r.names[:names], r.items[:items], r.counters[:counters]
 	if r.budget < 0 {

@@ -17,6 +17,7 @@ type Compiler struct {
 	nodes   map[string]*node // by the ids of the set
 	queue   []queued         // nodes that are not made yet
 	wholes  map[*jsonschema.Schema]whole
+	weights map[jsonschema.Regexp]float64
 	judged  map[judged]judgement
 	fixed   map[*jsonschema.Schema][3]bool
 	movable movable
@@ -39,7 +40,8 @@ func NewCompiler(o Options) *Compiler {
 	o.Limits.Nodes = min(o.Limits.Nodes, maxText) // each has a byte
 	return &Compiler{options: o,
 		ids: make(map[*jsonschema.Schema]int), nodes: make(map[string]*node),
-		wholes: make(map[*jsonschema.Schema]whole), judged: make(map[judged]judgement), fixed: make(map[*jsonschema.Schema][3]bool),
+		wholes: make(map[*jsonschema.Schema]whole), weights: make(map[jsonschema.Regexp]float64),
+		judged: make(map[judged]judgement), fixed: make(map[*jsonschema.Schema][3]bool),
 		movable: newMovable(),
 	}
 }
@@ -127,6 +129,16 @@ func (c *Compiler) whole(s *jsonschema.Schema) whole {
 		c.wholes[s] = w
 	}
 	return w
+}
+
+// matcher returns what matches with a regular expression.
+func (c *Compiler) matcher(expression jsonschema.Regexp) matcher {
+	weight, ok := c.weights[expression]
+	if !ok {
+		weight = c.options.Weight(expression)
+		c.weights[expression] = weight
+	}
+	return matcher{expression, weight}
 }
 
 // rest returns what a pass cannot decide of a spec.

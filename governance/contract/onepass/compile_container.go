@@ -55,8 +55,11 @@ func (c *Compiler) object(s *spec) *objectNode {
 	if s.never {
 		return nil
 	}
-	if len(s.selects) > 0 {
+	if len(s.selects) > 0 && c.objects <= maxNodes {
 		return c.selector(s)
+	}
+	for _, one := range s.selects { // there are many, inside or beside each other
+		s.whole = append(s.whole, one.schema)
 	}
 	n := &objectNode{max: -1}
 	names := c.names(s)
@@ -178,7 +181,7 @@ func (c *Compiler) others(n *objectNode, s *spec) {
 		for expression := range part.PatternProperties {
 			if _, ok := index[expression]; !ok && len(index) < maxPatterns {
 				index[expression] = len(index)
-				n.patterns = append(n.patterns, expression)
+				n.patterns = append(n.patterns, c.matcher(expression))
 			} else if !ok {
 				s.whole = append(s.whole, part)
 			}
@@ -205,7 +208,7 @@ func (c *Compiler) others(n *objectNode, s *spec) {
 
 // selector makes the node of an object with a discriminator: one for each branch, which may have a discriminator, too.
 func (c *Compiler) selector(s *spec) *objectNode {
-	property, branches, _ := s.selects[0].Selects()
+	property, branches, _ := s.selects[0].by.Selects()
 	n := &objectNode{selector: &selector{property, make(map[string]*objectNode, len(branches))}}
 	for _, value := range slices.Sorted(maps.Keys(branches)) {
 		branch := *s

@@ -28,16 +28,19 @@ func (c *Compiler) number(s *spec) *numberNode {
 		for _, allowed := range enums(part) {
 			var numbers []decimal
 			for _, value := range allowed {
-				if number, ok := value.(json.Number); ok {
-					numbers = append(numbers, decimalOf(rational(string(number))))
+				number, _ := value.(json.Number)
+				if exact := rational(string(number)); exact != nil { // the engine compares with no other either
+					numbers = append(numbers, decimalOf(exact))
 				}
 			}
 			n.enums = append(n.enums, numbers)
+			n.exact += len(numbers)
 		}
 		if _, number, ok := c.format(s, part); ok && number != nil {
 			n.formats = append(n.formats, number)
 		}
 	}
+	n.exact += len(n.bounds) + 2*len(n.multiples)
 	n.rest = c.rest(s)
 	return n
 }
@@ -49,8 +52,8 @@ func (c *Compiler) text(s *spec) *textNode {
 	n := &textNode{max: -1}
 	for _, part := range s.parts {
 		n.min, n.max = narrowed(n.min, n.max, part.MinLength, part.MaxLength)
-		if part.Pattern != nil && !slices.Contains(n.patterns, matcher(part.Pattern)) {
-			n.patterns = append(n.patterns, part.Pattern)
+		if part.Pattern != nil && !slices.Contains(n.patterns, c.matcher(part.Pattern)) {
+			n.patterns = append(n.patterns, c.matcher(part.Pattern))
 		}
 		for _, allowed := range enums(part) {
 			var texts []string

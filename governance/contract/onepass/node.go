@@ -46,6 +46,7 @@ type numberNode struct {
 	multiples []decimal
 	enums     [][]decimal
 	formats   []func(string) bool
+	exact     int // how often it may calculate with all digits
 	rest      *rest
 }
 
@@ -66,7 +67,10 @@ type textNode struct {
 }
 
 // matcher is a regular expression.
-type matcher interface{ MatchString(string) bool }
+type matcher struct {
+	expression interface{ MatchString(string) bool }
+	weight     float64 // visits that matching a byte may take
+}
 
 // arrayNode judges arrays.
 type arrayNode struct {

@@ -13,6 +13,7 @@ type decimal struct {
 	mantissa uint64
 	exponent int
 	negative bool
+	length   int      // digits, as limits count them; of those that were read only
 	large    bool     // mantissa and exponent are not the value, rat is
 	rat      *big.Rat // always there in a program; in a run only if large
 }
@@ -141,15 +142,18 @@ func (d *decimal) isMultiple(text string, of *decimal) bool {
 		return ok && d.mantissa%divisor == 0 // what is larger than any mantissa divides none
 	}
 	remainder := d.mantissa % of.mantissa
-	for ; power > 0 && remainder != 0; power-- {
+	for range min(power, 64) { // 2^64 and 5^64 divide as much of any divisor as higher powers
 		high, low := bits.Mul64(remainder, 10)
 		remainder = bits.Rem64(high, low, of.mantissa)
 	}
 	return remainder == 0
 }
 
-// judge judges a number that was read.
-func (n *numberNode) judge(d *decimal, text string) Verdict {
+// judge judges a number that was read, paid from the budget as if it were calculated with as a big.Rat.
+func (n *numberNode) judge(d *decimal, text string, budget *int) Verdict {
+	if *budget -= n.exact * d.length / digitsPerVisit; *budget < 0 {
+		return Unknown
+	}
 	if n.integer && !d.isInteger(text) {
 		return Invalid
 	}
@@ -176,6 +180,9 @@ func (n *numberNode) judge(d *decimal, text string) Verdict {
 	}
 	return Valid
 }
+
+// digitsPerVisit is how many digits a big.Rat is made of, compared or divided by in the time of one visit, about.
+const digitsPerVisit = 32
 
 func (d *decimal) isOneOf(text string, allowed []decimal) bool {
 	for i := range allowed {

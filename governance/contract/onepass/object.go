@@ -93,15 +93,18 @@ func (r *run) members(m *members, c byte) Verdict {
 }
 
 // other finds the node for a member that is no property, and notes its name. There is none for a name with escapes:
-// whether another one is the same that is spelled differently is left to the engine.
+// whether another one is the same that is spelled differently is left to the engine. Nor is there one beyond the budget.
 func (r *run) other(n *objectNode, name *token, start int) *node {
 	if name.escaped {
 		return nil
 	}
 	r.names = append(r.names, span{int32(start + 1), int32(start + 1 + len(name.text))})
 	matched := 0
-	for i, pattern := range n.patterns {
-		if pattern.MatchString(name.text) {
+	for i := range n.patterns {
+		switch n.patterns[i].match(name.text, &r.budget) {
+		case Unknown:
+			return nil
+		case Valid:
 			matched |= 1 << i
 		}
 	}

@@ -86,6 +86,9 @@ type Options struct {
 	// has the format is judged whole.
 	Format func(name string) (text, number func(string) bool)
 
+	// Weight returns how many visits it may take to match a byte with a regular expression.
+	Weight func(jsonschema.Regexp) float64
+
 	// Whole returns what judges values by a schema in one piece. It is given the bytes of one value, which is strict
 	// JSON within the limits, and how many visits that may take; it returns how many it may have taken. It is called
 	// while schemas are compiled, and what it returns by many at a time.
@@ -123,8 +126,8 @@ func (p *Program) Judge(text []byte) Verdict {
 // maxText is where positions end, which are 32-bit.
 const maxText = 1<<31 - 1
 
-// visitsPerNode times Limits.Nodes is how many values a run may visit, those again that are judged by several branches.
-// It is the budget of package schema, of which a visit here takes a tenth.
+// visitsPerNode times Limits.Nodes is how many values branches may visit again in a run. Long strings, long numbers and
+// regular expressions are paid from it, too. It is the budget of package schema, of which a visit here takes a tenth.
 const visitsPerNode = 12
 
 var runs = sync.Pool{New: func() any { return new(run) }}

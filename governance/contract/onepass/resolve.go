@@ -35,8 +35,14 @@ type spec struct {
 	parts   []*jsonschema.Schema // of which only the keywords count that say something of the value itself
 	choices []choice
 	whole   []*jsonschema.Schema
-	selects []Discriminator
+	selects []selecting
 	seen    map[*jsonschema.Schema]bool
+}
+
+// selecting is a schema that has a discriminator.
+type selecting struct {
+	schema *jsonschema.Schema
+	by     Discriminator
 }
 
 // resolve makes the spec of a set.
@@ -201,12 +207,8 @@ func (c *Compiler) condition(s *spec, schema *jsonschema.Schema) {
 
 // discriminator adds one: for objects, a selector will look for the property.
 func (c *Compiler) discriminator(s *spec, schema *jsonschema.Schema, d Discriminator) {
-	switch {
-	case s.kind == anObject && c.objects > maxNodes: // many inside each other
-		s.whole = append(s.whole, schema)
-		return
-	case s.kind == anObject:
-		s.selects = append(s.selects, d)
+	if s.kind == anObject {
+		s.selects = append(s.selects, selecting{schema, d})
 		return
 	}
 	_, _, others := d.Selects()

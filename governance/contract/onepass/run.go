@@ -12,7 +12,7 @@ type run struct {
 	depth  int
 	nodes  int // values so far
 	limits strictjson.Limits
-	budget int // values that branches may still visit
+	budget int // visits that may still be made by branches, and by what takes long for one value
 	nested int // branches inside each other
 
 	seen     []uint64 // the properties that the objects around here have had, a bit each
@@ -92,7 +92,7 @@ func (r *run) numberValue(n *numberNode) Verdict {
 	if !ok {
 		return Invalid
 	}
-	if v := n.judge(&d, text); v != Valid || n.rest == nil {
+	if v := n.judge(&d, text, &r.budget); v != Valid || n.rest == nil {
 		return v
 	}
 	return r.settle(n.rest, place{start, r.nodes - 1, nil})
@@ -104,7 +104,7 @@ func (r *run) textValue(n *textNode) Verdict {
 	if !r.scanString(&t) {
 		return Invalid
 	}
-	if v := n.judge(&t); v != Valid || n.rest == nil {
+	if v := n.judge(&t, &r.budget); v != Valid || n.rest == nil {
 		return v
 	}
 	return r.settle(n.rest, place{start, r.nodes - 1, nil})

@@ -67,6 +67,7 @@ func (r *run) scanNumber(d *decimal) (text string, ok bool) {
 	}
 	r.at = i
 	d.large = d.large || d.exponent > maxPower || d.exponent < -maxPower
+	d.length = digits
 	return s[start:i], digits <= r.limits.Digits
 }
 

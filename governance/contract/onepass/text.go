@@ -1,7 +1,7 @@
 package onepass
 
 // judge judges a string that was read.
-func (n *textNode) judge(t *token) Verdict {
+func (n *textNode) judge(t *token, budget *int) Verdict {
 	if t.characters < n.min || n.max >= 0 && t.characters > n.max {
 		return Invalid
 	}
@@ -15,10 +15,18 @@ func (n *textNode) judge(t *token) Verdict {
 			return Invalid
 		}
 	}
-	for _, pattern := range n.patterns {
-		if !pattern.MatchString(t.text) {
-			return Invalid
+	for i := range n.patterns {
+		if v := n.patterns[i].match(t.text, budget); v != Valid {
+			return v
 		}
 	}
 	return Valid
+}
+
+// match matches a text, paid from the budget: an expression of many states takes long for a long text.
+func (m *matcher) match(text string, budget *int) Verdict {
+	if *budget -= int(m.weight * float64(len(text))); *budget < 0 {
+		return Unknown
+	}
+	return verdict(m.expression.MatchString(text))
 }

@@ -13,9 +13,10 @@ func (p *Program) Value(value any) Verdict {
 	if p.root == nil {
 		return Unknown
 	}
+	r := run{limits: p.limits, budget: visitsPerNode * p.limits.Nodes}
 	items, ok := value.([]any)
 	if !ok {
-		return p.scalar(p.root, value)
+		return r.scalar(p.root, value)
 	}
 	n := p.root.array
 	switch {
@@ -29,7 +30,7 @@ func (p *Program) Value(value any) Verdict {
 		if i < len(n.prefix) {
 			child = n.prefix[i]
 		}
-		if v := p.scalar(child, item); v != Valid {
+		if v := r.scalar(child, item); v != Valid {
 			return v
 		}
 	}
@@ -57,7 +58,7 @@ func (n *node) decidesScalars() bool {
 	return (n.text == nil || n.text.rest == nil) && (n.number == nil || n.number.rest == nil)
 }
 
-func (p *Program) scalar(n *node, value any) Verdict {
+func (r *run) scalar(n *node, value any) Verdict {
 	switch value := value.(type) {
 	case nil:
 		return verdict(n.null)
@@ -67,15 +68,16 @@ func (p *Program) scalar(n *node, value any) Verdict {
 		if n.text == nil {
 			return Invalid
 		}
-		return undecided(n.text.rest, n.text.judge(&token{text: value, characters: utf8.RuneCountInString(value)}))
+		t := token{text: value, characters: utf8.RuneCountInString(value)}
+		return undecided(n.text.rest, n.text.judge(&t, &r.budget))
 	case json.Number:
 		if n.number == nil {
 			return Invalid
 		}
-		r := run{text: string(value), limits: p.limits}
+		r.text, r.at = string(value), 0
 		var d decimal
 		if text, ok := r.scanNumber(&d); ok && text == string(value) {
-			return undecided(n.number.rest, n.number.judge(&d, text))
+			return undecided(n.number.rest, n.number.judge(&d, text, &r.budget))
 		}
 	}
 	return Unknown

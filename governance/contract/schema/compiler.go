@@ -46,6 +46,7 @@ type result struct {
 
 // NewCompiler makes a compiler for the schemas in files.
 func NewCompiler(files Files, dialect Dialect, settings Settings) *Compiler {
+	settings.JSON.Digits = min(settings.JSON.Digits, maxDigits)
 	c := &Compiler{
 		files: files, dialect: dialect, settings: settings,
 		entries: make(map[string]*entry), byURL: make(loader), patterns: make(map[string]jsonschema.Regexp),

@@ -2,6 +2,9 @@ package schema
 
 // This file holds what can be said of a number by looking at its text.
 
+// maxDigits is the highest limit of digits that is kept to: math/big reads no number with an exponent beyond it.
+const maxDigits = 1_000_000
+
 // modest tells whether the digits of a number and its exponent together stay within a limit, so that computing with
 // it exactly is cheap.
 func modest(number string, limit int) bool {

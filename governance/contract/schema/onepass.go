@@ -75,6 +75,7 @@ func (c *Compiler) newPrograms(e *engine) *onepass.Compiler {
 	return onepass.NewCompiler(onepass.Options{
 		Limits: c.settings.JSON.Limits,
 		Format: func(name string) (text, number func(string) bool) { return textChecks[name], numberChecks[name] },
+		Weight: patternWeight,
 		Whole: func(s *jsonschema.Schema) func([]byte, int) (onepass.Verdict, int) {
 			return newValidator(s, e.costs.of(s), c.settings.JSON).part
 		},
