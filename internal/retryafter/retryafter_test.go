@@ -1,6 +1,7 @@
 package retryafter
 
 import (
+	"math"
 	"net/http"
 	"testing"
 	"time"
@@ -14,7 +15,7 @@ func TestOf(t *testing.T) {
 		"0":                             0,
 		"-1":                            0,
 		"1.5":                           0,
-		"99999999999999999999":          0,
+		"99999999999999999999":          math.MaxInt32 * time.Second,
 		"soon":                          0,
 		"Sun, 01 Mar 2026 12:00:30 GMT": 30 * time.Second,
 		"Sun, 01 Mar 2026 11:00:00 GMT": 0,

@@ -48,14 +48,14 @@ func (e answerError) Error() string { return string(e) }
 
 // judge returns the result that a status means, as in the package comment.
 func (d *deliverer) judge(status int, header http.Header, now time.Time) sink.Result {
-	retryAfter := header.Get("Retry-After")
+	asks := header.Get("Retry-After") != ""
 	switch {
 	case status >= 200 && status <= 299:
 		return sink.Result{Outcome: sink.Delivered}
 	case slices.Contains(d.settings.FatalStatus, status):
 		return sink.Result{Outcome: sink.Fatal}
-	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable && retryAfter != "":
-		return sink.Result{Outcome: sink.Throttled, RetryAfter: parseRetryAfter(retryAfter, now)}
+	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable && asks:
+		return sink.Result{Outcome: sink.Throttled, RetryAfter: retryAfter(header, now)}
 	}
 	result := sink.Result{Outcome: sink.Refused}
 	switch status {
@@ -69,8 +69,8 @@ func (d *deliverer) judge(status int, header http.Header, now time.Time) sink.Re
 			result.Outcome = sink.Failed
 		}
 	}
-	if retryAfter != "" {
-		result.RetryAfter = parseRetryAfter(retryAfter, now)
+	if asks {
+		result.RetryAfter = retryAfter(header, now)
 	}
 	return result
 }
