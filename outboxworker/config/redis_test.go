@@ -2,9 +2,7 @@ package config
 
 import (
 	"fmt"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -14,9 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/zap"
 
-	"github.com/weirproxy/weir/internal/freeport"
 	"github.com/weirproxy/weir/internal/testserver"
-	"github.com/weirproxy/weir/outboxworker/localserver"
 )
 
 // opened returns a client of the section redis, which is closed with the test.
@@ -56,32 +52,6 @@ func TestRedisWithAUser(t *testing.T) {
 	}
 }
 
-// startSentinel runs a Sentinel that watches a master, and returns its address.
-func startSentinel(t *testing.T, master *localserver.Redis) string {
-	t.Helper()
-	address := freeport.Address(t)
-	_, port, err := net.SplitHostPort(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(t.TempDir(), "sentinel.conf")
-	content := fmt.Sprintf("port %s\nbind 127.0.0.1\nsentinel monitor orders 127.0.0.1 %d 1\nsentinel down-after-milliseconds orders 500\n"+
-		"sentinel failover-timeout orders 2000\n", port, master.Port())
-	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	program, err := exec.LookPath("redis-server")
-	if err != nil {
-		program = "valkey-server"
-	}
-	cmd := exec.CommandContext(t.Context(), program, file, "--sentinel") // ends with the test
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cmd.Wait() })
-	return address
-}
-
 // Sentinel tells who is the master, and who is after a failover.
 func TestRedisWithSentinel(t *testing.T) {
 	master, replica := testserver.Redis(t), testserver.Redis(t)
@@ -89,7 +59,7 @@ func TestRedisWithSentinel(t *testing.T) {
 	if err := second.ReplicaOf(t.Context(), "127.0.0.1", fmt.Sprint(master.Port())).Err(); err != nil {
 		t.Fatal(err)
 	}
-	sentinel := startSentinel(t, master)
+	sentinel := testserver.Sentinel(t, master, "orders", 500*time.Millisecond)
 	client := opened(t, fmt.Sprintf("{sentinel: {master: orders, addresses: [%q]}, url: \"redis:///2\", timeout: 1s}", sentinel))
 	soon(t, "the master is found", func() bool { return client.Set(t.Context(), "k", "v", 0).Err() == nil })
 	asked := redis.NewSentinelClient(&redis.Options{Addr: sentinel})

@@ -2,10 +2,7 @@ package retryqueue
 
 import (
 	"fmt"
-	"net"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -13,36 +10,9 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/weirproxy/weir/internal/freeport"
+	"github.com/weirproxy/weir/internal/testserver"
 	"github.com/weirproxy/weir/outboxworker/localserver"
 )
-
-// startSentinel runs a Sentinel that watches a master, until the test ends, and returns
-// its address.
-func startSentinel(t *testing.T, master *localserver.Redis) string {
-	t.Helper()
-	address := freeport.Address(t)
-	_, port, err := net.SplitHostPort(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(t.TempDir(), "sentinel.conf")
-	content := fmt.Sprintf("port %s\nbind 127.0.0.1\nsentinel monitor retries 127.0.0.1 %d 1\n"+
-		"sentinel down-after-milliseconds retries 1000\nsentinel failover-timeout retries 3000\n", port, master.Port())
-	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	program, err := exec.LookPath("redis-server")
-	if err != nil {
-		program = "valkey-server"
-	}
-	cmd := exec.CommandContext(t.Context(), program, file, "--sentinel")
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cmd.Wait() }) // the context is done then
-	return address
-}
 
 // A Sentinel makes the replica the master when the master is killed, and relays follow by
 // themselves.
@@ -80,7 +50,7 @@ func sentinelFailover(t *testing.T, fail func(*localserver.Redis) error, afterwa
 	if err := p.second.ReplicaOf(t.Context(), "127.0.0.1", fmt.Sprint(p.master.Port())).Err(); err != nil {
 		t.Fatal(err)
 	}
-	address := startSentinel(t, p.master)
+	address := testserver.Sentinel(t, p.master, "retries", time.Second)
 	client := redis.NewFailoverClient(&redis.FailoverOptions{MasterName: "retries", SentinelAddrs: []string{address}, MaxRetries: -1, DialerRetries: 1})
 	t.Cleanup(func() { _ = client.Close() })
 	asked := redis.NewSentinelClient(&redis.Options{Addr: address})
