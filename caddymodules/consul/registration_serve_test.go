@@ -71,7 +71,8 @@ func (g *registering) stop() {
 	}
 }
 
-// become waits until the services are registered with the weights given.
+// become waits until the services are registered with the weights given, and until
+// their leases have read the answer that says so.
 func (g *registering) become(when string, want map[string]float64) {
 	g.t.Helper()
 	var got map[string]lease.Instance
@@ -80,13 +81,20 @@ func (g *registering) become(when string, want map[string]float64) {
 		same := len(got) == len(want)
 		for key, i := range got {
 			weight, ok := want[strings.Split(key, "/")[2]]
-			same = same && ok && weight == i.Weight
+			same = same && ok && weight == i.Weight && g.noted(key, i)
 		}
 		if same {
 			return
 		}
 	}
 	g.t.Errorf("%s: registered are %v, want %v", when, got, want)
+}
+
+// noted tells whether the lease counts every write of its key.
+func (g *registering) noted(key string, i lease.Instance) bool {
+	g.t.Helper()
+	s := registration(g.t, fmt.Sprintf("%s@%s:%d", strings.Split(key, "/")[2], i.Address, i.Port))
+	return s.Registrations+s.Updates == uint64(len(g.requests("PUT", "/v1/kv/"+key)))
 }
 
 // registration is what the admin API shows of it.
