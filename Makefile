@@ -23,6 +23,9 @@ XCADDY_ENV ?= GOPROXY=file://$(shell go env GOMODCACHE)/cache/download GOSUMDB=o
 # Modules of their own, so that users of weir don't inherit what they need.
 MODULES := tools tools/riverbench tools/asynqbench tools/contractdiff outboxworker/outbox/gormoutbox
 
+# Packages that have tests with a full count.
+SOAKED = $(shell grep -rl --include='*_test.go' '^func TestSoak' --exclude-dir=tools . | xargs -r -n1 dirname | sort -u)
+
 # Packages whose fuzz targets make soak runs.
 FUZZED := $(addprefix governance/contract/,strictjson schema onepass route param body) governance/contract governance/cohort
 
@@ -52,12 +55,10 @@ test: ## run every test once, with the race detector
 	for module in $(MODULES); do go -C $$module test -shuffle=on ./... || exit 1; done
 
 .PHONY: soak
-soak: ## run the long tests at their full counts (up to two hours)
-	WEIR_SOAK=1 go test -race=false -run Soak -timeout 60m -v ./integration
-	WEIR_SOAK=1 go test -race=false -run Soak -timeout 60m -v ./integration/outbox
-	WEIR_SOAK=1 go test -race=false -run Soak -timeout 60m -v ./outboxworker/retryqueue
-	WEIR_SOAK=1 go test -count=1 -v ./governance/rollout
-	WEIR_SOAK=1 go test -race=false -run Soak -timeout 60m -v ./governance/contract/onepass
+soak: ## run the long tests at their full counts (up to three hours)
+	for package in $(SOAKED); do \
+		WEIR_SOAK=1 go test -race=false -count=1 -run Soak -timeout 60m -v $$package || exit 1; \
+	done
 	WEIR_SOAK=1 go -C tools/contractdiff test -run Soak -timeout 60m -v .
 	go -C tools/contractdiff test -run '^$$' -fuzz FuzzAgainstFilter -fuzztime 300000x -fuzzminimizetime 20x .
 	@# what reads foreign bytes in contracts and cookies: a million executions each

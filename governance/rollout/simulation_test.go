@@ -131,7 +131,7 @@ func runsEach() int {
 
 // What becomes of canaries that are as good as stable. At an error rate of 5 % the
 // difference of two equal stages is often above one point while requests are few.
-func TestAnEqualCanaryIsPromotedAndNotTakenBack(t *testing.T) {
+func TestSoakAnEqualCanaryIsPromotedAndNotTakenBack(t *testing.T) {
 	for _, test := range []struct {
 		rate   float64
 		errors float64
@@ -186,7 +186,7 @@ func TestAnEqualCanaryIsPromotedAndNotTakenBack(t *testing.T) {
 
 // A hundredth may take longer: the latency of requests that are still under way is
 // not known, and among those of the slower canary that are more.
-func TestABadCanaryIsTakenBack(t *testing.T) {
+func TestSoakABadCanaryIsTakenBack(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		rate   float64

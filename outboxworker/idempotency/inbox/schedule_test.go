@@ -51,7 +51,7 @@ type consumers struct {
 }
 
 // Exactly one effect, whatever becomes of the handlers.
-func TestRandomSchedules(t *testing.T) {
+func TestSoakRandomSchedules(t *testing.T) {
 	messages, url := installed(t)
 	c := &consumers{t: t, db: pool(t, url, 40), messages: messages}
 	var err error

@@ -55,7 +55,7 @@ type message struct {
 
 // The promise of the package: never no effect, and for each one too many a handler that
 // was killed, or held up, after it had had its effect.
-func TestRandomSchedules(t *testing.T) {
+func TestSoakRandomSchedules(t *testing.T) {
 	client := connect(t, testserver.Redis(t).URL(), func(o *redis.Options) { o.PoolSize = 40 })
 	store := open(t, client, func(s *Settings) { s.Lease = 40 * time.Millisecond })
 	all := make([]*message, schedules())
