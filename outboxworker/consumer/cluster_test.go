@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"strconv"
 	"strings"
@@ -22,7 +23,7 @@ var plainScripts = map[string]struct {
 	"leave-5": {leaveScript, leaveText}, "claim-5": {claimScript, claimText}, "settle-6": {settleScript, settleText},
 	"extend-1": {extendScript, extendText}, "keep-1": {keepScript, keepText}, "takeover-1": {takeoverScript, takeoverText},
 	"trim-1": {trimScript, trimText}, "forget-1": {forgetScript, forgetText}, "setaside-2": {setAsideScript, setAsideText},
-	"repair-3": {repairScript, repairText}, "look-4": {lookScript, lookText}, "list-2": {listScript, listText},
+	"repair-3": {repairScript, repairText}, "look-6": {lookScript, lookText}, "list-2": {listScript, listText},
 	"replay-6": {replayScript, replayText}, "discard-7": {discardScript, discardText},
 }
 
@@ -93,8 +94,13 @@ func TestCluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.stop()
+	for _, name := range options.Streams {
+		operate(t, client, name)
+	}
 
-	for file, script := range plainScripts {
+	all := maps.Clone(plainScripts)
+	maps.Copy(all, operatorScripts)
+	for file, script := range all {
 		_, count, _ := strings.Cut(file, "-")
 		keys, err := strconv.Atoi(count)
 		if err := errors.Join(err, recorded.Check(script.Script, keys)); err != nil {

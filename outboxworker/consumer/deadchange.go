@@ -1,8 +1,9 @@
 package consumer
 
-// deadchange.go holds what changes dead letters.
+// deadchange.go holds what changes dead letters, and how any change is made.
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -51,14 +52,23 @@ func (d *DeadLetters) Discard(ctx context.Context, f Filter, c Change) (Changed,
 
 // change applies a command to what the filter selects, in batches.
 func (d *DeadLetters) change(ctx context.Context, f Filter, c Change, apply func(ids, audit []any) ([]any, error)) (Changed, error) {
+	now, err := d.client.Time(ctx).Result()
+	if err != nil {
+		return Changed{}, clean(err)
+	}
+	// What dies from now on is not among them: it may be what was just replayed.
+	last := strconv.FormatInt(now.UnixMilli(), 10)
+	return change(ctx, f, c, func(do func(id string) bool) error {
+		return d.each(ctx, f, "", last, false, func(dead Dead) bool { return do(dead.ID) })
+	}, apply)
+}
+
+// change applies a command to what each goes through, in batches.
+func change(ctx context.Context, f Filter, c Change, each func(do func(id string) bool) error, apply func(ids, audit []any) ([]any, error)) (Changed, error) {
 	result := Changed{Skipped: make(map[string]int)}
 	audit, err := c.audit(f)
 	if err != nil {
 		return result, err
-	}
-	now, err := d.client.Time(ctx).Result()
-	if err != nil {
-		return result, clean(err)
 	}
 	var batch []any
 	flush := func() error {
@@ -69,6 +79,7 @@ func (d *DeadLetters) change(ctx context.Context, f Filter, c Change, apply func
 		if err != nil {
 			return err
 		}
+		before := result.Changed
 		for _, value := range values {
 			if value == "ok" {
 				result.Changed++
@@ -76,16 +87,15 @@ func (d *DeadLetters) change(ctx context.Context, f Filter, c Change, apply func
 				result.Skipped[fmt.Sprint(value)]++
 			}
 		}
-		pace(ctx, len(batch), c.Rate)
+		pace(ctx, result.Changed-before, c.Rate)
 		batch = batch[:0]
 		return ctx.Err()
 	}
 	var failed error
-	// What dies from now on is not among them: it may be what was just replayed.
-	err = d.each(ctx, f, "", strconv.FormatInt(now.UnixMilli(), 10), false, func(dead Dead) bool {
+	err = each(func(id string) bool {
 		result.Matched++
 		if !c.DryRun {
-			batch = append(batch, dead.ID)
+			batch = append(batch, id)
 			if len(batch) >= c.batch(result.Changed) {
 				failed = flush()
 			}
@@ -121,11 +131,15 @@ func pace(ctx context.Context, messages int, rate float64) {
 // audit is what the audit stream is told of a command: who, why, what, and which run.
 func (c *Change) audit(f Filter) ([]any, error) {
 	if c.Rate < 0 || c.Limit < 0 || c.MaxReplays < 0 {
-		return nil, errors.New("changing dead letters: the rate, the limit and the replays must not be negative")
+		return nil, errors.New("changing messages: the rate, the limit and the replays must not be negative")
 	}
-	text, err := json.Marshal(f)
+	text, err := json.Marshal(struct {
+		Filter
+		Limit int     `json:"limit,omitzero"`
+		Rate  float64 `json:"rate,omitzero"`
+	}{f, cmp.Or(c.AuditLimit, c.Limit), c.Rate})
 	if err != nil {
-		return nil, fmt.Errorf("changing dead letters: the filter: %w", err)
+		return nil, fmt.Errorf("changing messages: the filter: %w", err)
 	}
 	return []any{clipped(c.Actor, 255), clipped(c.Reason, maxError), string(text), c.Run}, nil
 }
@@ -135,11 +149,12 @@ type Audit struct {
 	// ID is that of the line, in the order of time.
 	ID string
 	At time.Time
-	// Action is replay or discard.
+	// Action is replay, discard or run-now.
 	Action, Actor, Reason, Run string
-	// Filter is the command's, as JSON.
+	// Filter is the command's, as JSON, with its limit and rate.
 	Filter string
-	// IDs are those of the dead letters.
+	// IDs are those of the dead letters; of run-now those of the entries, or dead: and that
+	// of the dead letter of which it is a replay.
 	IDs []string
 }
 

@@ -6,32 +6,23 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"go.uber.org/zap"
 )
 
 // DeadLetters are the dead letters of a stream and a group. Nothing removes them but
 // Discard, and a replay that ends well. Make them with NewDeadLetters.
-type DeadLetters struct {
-	client redis.UniversalClient
-	stream *stream
-}
+type DeadLetters struct{ access }
 
 // NewDeadLetters returns the dead letters of a stream and a group. It asks Redis nothing.
 func NewDeadLetters(client redis.UniversalClient, streamName, group string) (*DeadLetters, error) {
-	s, err := newStream(streamName, group, zap.NewNop())
+	a, err := newAccess(client, streamName, group)
 	if err != nil {
 		return nil, err
 	}
-	return &DeadLetters{client, s}, nil
+	return &DeadLetters{a}, nil
 }
 
-// SetLogger sets where is told of keys that are of a wrong type and have been renamed.
-// Default: nowhere.
-func (d *DeadLetters) SetLogger(logger *zap.Logger) {
-	d.stream.logger = logger.With(zap.String("group", d.stream.group), zap.String("stream", d.stream.name))
-}
-
-// Filter selects dead letters: those for which all that is set holds.
+// Filter selects dead letters, or what waits for a retry: those for which all that is set
+// holds.
 type Filter struct {
 	Topic       string  `json:"topic,omitzero"`
 	Key         *string `json:"key,omitzero"`
@@ -39,10 +30,14 @@ type Filter struct {
 	Fingerprint string  `json:"fingerprint,omitzero"`
 	// Text is a part of the error, in small or capital letters.
 	Text string `json:"text,omitzero"`
-	// Since and Until bound when the message died: from Since on, before Until.
+	// Since and Until bound when the message died, or began to wait: from Since on, before
+	// Until.
 	Since time.Time `json:"since,omitzero"`
 	Until time.Time `json:"until,omitzero"`
-	// IDs are those of dead letters, MessageIDs those of messages.
+	// State is StateRetry, which "" means too, or StateParked. Not for dead letters.
+	State string `json:"state,omitzero"`
+	// IDs are those of dead letters, or of the entries of what waits; MessageIDs those of
+	// messages.
 	IDs        []string `json:"ids,omitzero"`
 	MessageIDs []string `json:"message_ids,omitzero"`
 	BizID      string   `json:"biz_id,omitzero"`
@@ -87,8 +82,9 @@ type Change struct {
 	DryRun bool
 	// Rate is the most messages a second; 0 is no limit.
 	Rate float64
-	// Limit is the most messages; 0 is no limit.
-	Limit int
+	// Limit is the most messages; 0 is no limit. AuditLimit is what the audit stream is
+	// told of it, where a command has one for several streams; 0: Limit.
+	Limit, AuditLimit int
 	// MaxReplays is how often a message may be replayed; 0 means 5.
 	MaxReplays int
 	// Run is noted in the audit stream, to find what one command did; may be empty.
@@ -99,8 +95,10 @@ type Change struct {
 type Changed struct {
 	// Matched counts what the filter selects, Changed what was changed.
 	Matched, Changed int
-	// Skipped counts what was not changed, by reason: "replaying", a replay is under
-	// way; "replays", it was replayed too often; "gone", somebody else was faster;
-	// "foreign", it is no dead letter of a consumer.
+	// Skipped counts what was not changed, by reason: "gone", somebody else was faster. Of
+	// dead letters "replaying", a replay is under way; "replays", it was replayed too
+	// often; "foreign", it is no dead letter of a consumer. Of what waits "due", it is
+	// already; "handling", a consumer has taken it; "parked", it is behind another of its
+	// key; "changed", it was tried meanwhile.
 	Skipped map[string]int
 }

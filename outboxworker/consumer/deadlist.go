@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 )
 
 // page is how many dead letters are read at once.
@@ -194,19 +192,19 @@ func (d *DeadLetters) decode(id string, flat []any) Dead {
 
 // matches tells whether the filter selects a dead letter.
 func (f *Filter) matches(d *Dead) bool {
-	m := &d.Message
-	return (f.Topic == "" || f.Topic == m.Topic) &&
-		(f.Key == nil || m.HasKey && *f.Key == m.Key) &&
-		(f.Class == "" || f.Class == d.Class) &&
-		(f.Fingerprint == "" || f.Fingerprint == d.Fingerprint) &&
-		(f.Text == "" || strings.Contains(strings.ToLower(d.Error), strings.ToLower(f.Text))) &&
-		(f.Since.IsZero() || !d.DiedAt.Before(f.Since)) &&
-		(f.Until.IsZero() || d.DiedAt.Before(f.Until)) &&
-		(len(f.MessageIDs) == 0 || slices.Contains(f.MessageIDs, m.ID)) &&
-		(f.BizID == "" || f.BizID == m.BizID)
+	return f.selects(&d.Message, d.Class, d.Fingerprint, d.Error, d.DiedAt)
 }
 
-// call calls a script.
-func (d *DeadLetters) call(ctx context.Context, script *redis.Script, keys []string, args ...any) ([]any, error) {
-	return call(ctx, d.client, d.stream.logger, d.stream, script, keys, args...)
+// selects tells whether the filter selects a message, by what is known of its last failure
+// and when it died or began to wait.
+func (f *Filter) selects(m *Message, class, fingerprint, text string, at time.Time) bool {
+	return (f.Topic == "" || f.Topic == m.Topic) &&
+		(f.Key == nil || m.HasKey && *f.Key == m.Key) &&
+		(f.Class == "" || f.Class == class) &&
+		(f.Fingerprint == "" || f.Fingerprint == fingerprint) &&
+		(f.Text == "" || strings.Contains(strings.ToLower(text), strings.ToLower(f.Text))) &&
+		(f.Since.IsZero() || !at.Before(f.Since)) &&
+		(f.Until.IsZero() || at.Before(f.Until)) &&
+		(len(f.MessageIDs) == 0 || slices.Contains(f.MessageIDs, m.ID)) &&
+		(f.BizID == "" || f.BizID == m.BizID)
 }

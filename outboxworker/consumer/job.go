@@ -58,7 +58,9 @@ type state struct {
 	Takeovers float64 `json:"takeovers"`
 	Class     string  `json:"class"`
 	Error     string  `json:"error"`
-	Dead      string  `json:"dead"`
+	// Fingerprint is that of the error, and Dead the dead letter under replay.
+	Fingerprint string `json:"fingerprint"`
+	Dead        string `json:"dead"`
 }
 
 // readState reads a state. What is none is empty: the script has made it readable.

@@ -166,7 +166,7 @@ func (r *record) distinct() int {
 // look1 is what is to be seen of a stream.
 func seenOf(t testing.TB, client redis.UniversalClient, name string) seen {
 	t.Helper()
-	found, err := look(context.Background(), client, streamOf(t, name))
+	found, err := look(context.Background(), client, streamOf(t, name), false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +193,7 @@ func allSettled(t testing.TB, client redis.UniversalClient, name string) {
 		}
 	}()
 	eventually(t, "all is settled", func() bool {
-		found, err = look(context.Background(), client, streamOf(t, name))
+		found, err = look(context.Background(), client, streamOf(t, name), false)
 		return err == nil && found.pending == 0 && found.waiting == 0 && found.lag <= 0
 	})
 }

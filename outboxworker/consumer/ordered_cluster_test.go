@@ -3,6 +3,7 @@ package consumer
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"strconv"
 	"strings"
@@ -23,6 +24,35 @@ var laneScripts = map[string]struct {
 	"lane_acquire-10": {laneAcquireScript, laneAcquireText}, "lane_extend-10": {laneExtendScript, laneExtendText},
 	"lane_take-10": {laneTakeScript, laneTakeText}, "lane_settle-10": {laneSettleScript, laneSettleText},
 	"lane_mend-10": {laneMendScript, laneMendText}, "lane_beat-1": {laneBeatScript, laneBeatText},
+}
+
+// operatorScripts are those that take the keys of a lane and serve streams without lanes too.
+var operatorScripts = map[string]struct {
+	*redis.Script
+	text string
+}{
+	"waiting_list-10": {waitingListScript, waitingListText}, "waiting_run-11": {waitingRunScript, waitingRunText},
+	"waiting_find-10": {waitingFindScript, waitingFindText}, "pending_find-10": {pendingFindScript, pendingFindText},
+	"entry_find-10": {entryFindScript, entryFindText},
+}
+
+// operate has an operator look for what waits, and make it due.
+func operate(t *testing.T, client redis.UniversalClient, stream string) {
+	t.Helper()
+	r, f := retriesOf(t, client, stream), finderOf(t, client, stream)
+	_, _, err := r.List(t.Context(), Filter{State: StateParked}, "", 100)
+	_, counting := r.Counts(t.Context())
+	_, finding := f.Find(t.Context(), Search{ID: appended(t, client, stream, "id", "sought", "topic", "orders", "payload", "")}, 100)
+	if err := errors.Join(err, counting, finding); err != nil {
+		t.Error(err)
+	}
+	s := r.stream
+	if err := errors.Join(client.HSet(t.Context(), s.entries, "far", "\x92\xa3key\xa1a").Err(), client.ZAdd(t.Context(), s.due, redis.Z{Score: 4e12, Member: "far"}).Err()); err != nil {
+		t.Fatal(err)
+	}
+	if changed, err := r.RunNow(t.Context(), Filter{IDs: []string{"far"}}, Change{}); err != nil || changed.Changed != 1 {
+		t.Errorf("%+v, %v", changed, err)
+	}
 }
 
 // In a cluster, whose server refuses calls over several slots, order is kept, and every
@@ -59,8 +89,13 @@ func TestOrderedInACluster(t *testing.T) {
 	}
 	assertEmpty(t, client)
 	c.stop()
+	for _, name := range LaneStreams(events) {
+		operate(t, client, name)
+	}
 
-	for file, script := range laneScripts {
+	all := maps.Clone(laneScripts)
+	maps.Copy(all, operatorScripts)
+	for file, script := range all {
 		_, count, _ := strings.Cut(file, "-")
 		keys, err := strconv.Atoi(count)
 		if err := errors.Join(err, recorded.Check(script.Script, keys)); err != nil {
@@ -78,7 +113,9 @@ func TestLaneScriptsSayWhatTheyTake(t *testing.T) {
 	if n := len(new(stream).laneKeys()); n != 10 {
 		t.Errorf("they are called with %d", n)
 	}
-	for file, script := range laneScripts {
+	all := maps.Clone(laneScripts)
+	maps.Copy(all, operatorScripts)
+	for file, script := range all {
 		if !strings.HasPrefix(script.text, "-- "+file+": ") {
 			t.Errorf("%s does not begin with its name", file)
 		}

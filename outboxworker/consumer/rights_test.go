@@ -80,6 +80,7 @@ func all(t *testing.T, client *redis.Client, options Options, stream string) {
 		t.Error(lines, err)
 	}
 	c.stop()
+	operate(t, client, stream)
 }
 
 // A user of Redis needs no more than the package says.

@@ -38,7 +38,7 @@ var (
 	setAsideText string
 	//go:embed lua/repair-3.lua
 	repairText string
-	//go:embed lua/look-4.lua
+	//go:embed lua/look-6.lua
 	lookText string
 	//go:embed lua/list-2.lua
 	listText string
@@ -46,6 +46,19 @@ var (
 	replayText string
 	//go:embed lua/discard-7.lua
 	discardText string
+
+	//go:embed lua/waiting.lua
+	waitingText string
+	//go:embed lua/waiting_list-10.lua
+	waitingListText string
+	//go:embed lua/waiting_run-11.lua
+	waitingRunText string
+	//go:embed lua/waiting_find-10.lua
+	waitingFindText string
+	//go:embed lua/pending_find-10.lua
+	pendingFindText string
+	//go:embed lua/entry_find-10.lua
+	entryFindText string
 
 	//go:embed lua/lane.lua
 	laneText string
@@ -76,6 +89,12 @@ var (
 	listScript     = redis.NewScript(listText)
 	replayScript   = redis.NewScript(buryText + replayText)
 	discardScript  = redis.NewScript(discardText)
+
+	waitingListScript = redis.NewScript(buryText + laneText + waitingText + waitingListText)
+	waitingRunScript  = redis.NewScript(buryText + laneText + waitingText + waitingRunText)
+	waitingFindScript = redis.NewScript(buryText + laneText + waitingText + waitingFindText)
+	pendingFindScript = redis.NewScript(buryText + laneText + waitingText + pendingFindText)
+	entryFindScript   = redis.NewScript(buryText + laneText + waitingText + entryFindText)
 
 	laneAcquireScript = redis.NewScript(buryText + laneText + laneAcquireText)
 	laneExtendScript  = redis.NewScript(buryText + laneText + laneExtendText)

@@ -18,7 +18,7 @@ func (c *Consumer) watch(ctx context.Context, s *stream) {
 	c.metrics.pausing(c, false)
 	c.metrics.begin(s)
 	for t := (&trouble{logger: s.logger, what: "looking at the stream"}); ctx.Err() == nil; sleep(ctx, watchEvery) {
-		seen, err := look(calls, c.client, s)
+		seen, err := look(calls, c.client, s, false)
 		s.answers.Store(err == nil || isCode(err, "WRONGTYPE") || isMissing(err))
 		switch {
 		case err == nil:
@@ -38,20 +38,41 @@ type seen struct {
 	lag int64
 	// overdue is for how long the oldest retry has been due.
 	overdue time.Duration
+	// retry and handling are those of waiting that have a time, and that are handled
+	// again; next is the first of the times.
+	retry, handling, replaying int64
+	next                       time.Time
 }
 
-// look asks Redis.
-func look(ctx context.Context, client redis.UniversalClient, s *stream) (seen, error) {
-	values, err := lookScript.Run(ctx, client, []string{s.name, s.due, s.entries, s.dead}, s.group).Int64Slice()
+// look asks Redis. A stream that is missing is an error, or empty if it may be.
+func look(ctx context.Context, client redis.UniversalClient, s *stream, mayBeMissing bool) (seen, error) {
+	missing := 0
+	if mayBeMissing {
+		missing = 1
+	}
+	values, err := lookScript.Run(ctx, client, []string{s.name, s.due, s.entries, s.dead, s.leased, s.replaying}, s.group, missing).Slice()
 	if err != nil {
 		return seen{}, clean(err)
 	}
-	if len(values) != 6 {
+	const last = 9
+	if len(values) != last+1 {
+		return seen{}, errAnswer
+	}
+	var n [last]int64
+	for i := range n {
+		number, ok := values[i].(int64)
+		if !ok {
+			return seen{}, errAnswer
+		}
+		n[i] = number
+	}
+	next, ok := values[last].(string)
+	if !ok {
 		return seen{}, errAnswer
 	}
 	return seen{
-		length: values[0], pending: values[1], lag: values[2], waiting: values[3],
-		overdue: time.Duration(values[4]) * time.Millisecond, dead: values[5],
+		length: n[0], pending: n[1], lag: n[2], waiting: n[3], overdue: time.Duration(n[4]) * time.Millisecond, dead: n[5],
+		retry: n[6], handling: n[7], replaying: n[8], next: timeOf(next),
 	}, nil
 }
 

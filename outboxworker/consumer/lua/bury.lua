@@ -24,7 +24,7 @@ local function readable(text, id)
     found = {}
   end
   local state = {}
-  for _, name in ipairs({'attempts', 'before', 'replays', 'takeovers', 'first_failed_at'}) do
+  for _, name in ipairs({'attempts', 'before', 'replays', 'takeovers', 'first_failed_at', 'since'}) do
     state[name] = type(found[name]) == 'number' and finite(found[name]) or nil
   end
   for _, name in ipairs({'entry', 'class', 'error', 'fingerprint', 'dead'}) do

@@ -92,7 +92,7 @@ local function settle(what, name, id, hash, wait, attempts, class, text, fingerp
   if what == 'wait' or what == 'dead' then
     state.first_failed_at = state.first_failed_at or math.floor(at / 1000)
     state.attempts, state.class, state.error, state.fingerprint = tonumber(attempts), class, text, fingerprint
-    state.takeovers = nil
+    state.since, state.takeovers = math.floor(at / 1000), nil
   end
   if what == 'wait' or what == 'park' then
     keep(what, name, id, hash, state, fields, wait)

@@ -37,7 +37,7 @@ call('XLEN', KEYS[5])
 local at = now()
 local state = {
   entry = ARGV[3], attempts = tonumber(ARGV[5]), class = ARGV[6], error = ARGV[7], fingerprint = ARGV[8],
-  first_failed_at = math.floor(at / 1000),
+  first_failed_at = math.floor(at / 1000), since = math.floor(at / 1000),
 }
 if ARGV[4] == '' then
   bury(KEYS[5], state, fields)

@@ -47,7 +47,7 @@ local function replay(id)
   end
   local state = {
     entry = all[2], attempts = 0, before = finite(all[4]) or 0, class = all[6], error = all[8], fingerprint = all[10],
-    replays = replays + 1, first_failed_at = finite(all[14]), dead = id,
+    replays = replays + 1, first_failed_at = finite(all[14]), since = at, dead = id,
   }
   local name = 'dead:' .. id
   call('HSET', entries, name, blob)

@@ -36,7 +36,7 @@ end
 if outcome ~= 'done' then
   state.first_failed_at = state.first_failed_at or math.floor(at / 1000)
   state.attempts, state.class, state.error, state.fingerprint = tonumber(ARGV[5]), ARGV[6], ARGV[7], ARGV[8]
-  state.takeovers = nil
+  state.since, state.takeovers = math.floor(at / 1000), nil
 end
 if outcome == 'again' then
   call('ZREM', leased, id)

@@ -1,13 +1,18 @@
--- look-4: tells how a stream and its group are doing.
+-- look-6: tells how a stream and its group are doing.
 --
 -- KEYS[1]  the stream
 -- KEYS[2]  due: a sorted set of what waits by when it is due, in ms
 -- KEYS[3]  entries: a hash of the fields of all that waits, is handled again or is parked
 -- KEYS[4]  the stream of dead letters
+-- KEYS[5]  leased: a sorted set of what is handled again
+-- KEYS[6]  replaying: a hash of the dead letters under replay
 -- ARGV[1]  the group
+-- ARGV[2]  1 when a stream that is missing is as good as an empty one
 --
--- Returns {length, pending, lag, waiting, overdue, dead}: lag is how many entries the
--- group has not read, or -1 when Redis does not know; overdue is in ms.
+-- Returns {length, pending, lag, waiting, overdue, dead, retry, handling, replaying, next}: lag
+-- is how many entries the group has not read, or -1 when Redis does not know; overdue is in
+-- ms; retry is how many have a time, which next is the first of, in ms, or ''; handling is
+-- how many are handled again.
 
 local call = redis.call
 local function named(flat)
@@ -18,9 +23,12 @@ local function named(flat)
   return info
 end
 
-local stream = named(call('XINFO', 'STREAM', KEYS[1]))
+local stream, groups = {}, {}
+if ARGV[2] ~= '1' or call('EXISTS', KEYS[1]) == 1 then
+  stream, groups = named(call('XINFO', 'STREAM', KEYS[1])), call('XINFO', 'GROUPS', KEYS[1])
+end
 local pending, lag = 0, -1
-for _, flat in ipairs(call('XINFO', 'GROUPS', KEYS[1])) do
+for _, flat in ipairs(groups) do
   local group = named(flat)
   if group.name == ARGV[1] then
     pending = group.pending
@@ -41,4 +49,5 @@ if #first > 0 then
 end
 return {
   call('XLEN', KEYS[1]), pending, lag, call('HLEN', KEYS[3]), math.floor(overdue), call('XLEN', KEYS[4]),
+  call('ZCARD', KEYS[2]), call('ZCARD', KEYS[5]), call('HLEN', KEYS[6]), first[2] or '',
 }
