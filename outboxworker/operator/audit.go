@@ -13,8 +13,13 @@ import (
 )
 
 // record writes a row of the table audit.
-func (o *Operator) record(ctx context.Context, tx pgx.Tx, run uuid.UUID, action string, filter *Filter, changed []picked) error {
-	text, err := json.Marshal(filter)
+func (r *running) record(ctx context.Context, tx pgx.Tx, changed []picked) error {
+	o := r.o
+	text, err := json.Marshal(struct {
+		*Filter
+		Limit int     `json:"limit,omitempty"`
+		Rate  float64 `json:"rate,omitempty"`
+	}{r.filter, r.options.Limit, r.options.Rate})
 	if err != nil {
 		return fmt.Errorf("recording the change: %w", err)
 	}
@@ -24,7 +29,7 @@ func (o *Operator) record(ctx context.Context, tx pgx.Tx, run uuid.UUID, action 
 	}
 	const sql = `INSERT INTO {schema}.audit (run, actor, action, filter, reason, messages, message_ids)
 		VALUES ($1, COALESCE(NULLIF($2, ''), session_user::text), $3, $4, $5, $6, $7)`
-	if _, err := tx.Exec(ctx, o.expand(sql), run, o.identity.Actor, action, string(text), o.identity.Reason, len(all), all); err != nil {
+	if _, err := tx.Exec(ctx, o.expand(sql), r.result.Run, o.identity.Actor, r.cmd.action, string(text), o.identity.Reason, len(all), all); err != nil {
 		return fmt.Errorf("recording the change: %w", err)
 	}
 	return nil
@@ -40,7 +45,8 @@ type AuditEntry struct {
 	// Login is the user of the database's session, which an operator cannot choose.
 	Login  string `json:"login"`
 	Action string `json:"action"`
-	// Filter is what the operator selected by.
+	// Filter is what the operator selected by, with the limit and the rate, if there was
+	// one.
 	Filter json.RawMessage `json:"filter"`
 	Reason string          `json:"reason,omitempty"`
 	// Messages is how many messages, or keys, were changed, and MessageIDs their ids.

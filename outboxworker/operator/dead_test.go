@@ -365,12 +365,12 @@ func TestAudit(t *testing.T) {
 	f := newFixture(t)
 	f.kill("k", "test", "", "no", 1, 2)
 	replayed := f.must(f.o.Replay(t.Context(), key("k"), Options{}))
-	f.must(f.o.Discard(t.Context(), Filter{IDs: []int64{2}, Topic: "test"}, Options{}))
+	f.must(f.o.Discard(t.Context(), Filter{IDs: []int64{2}, Topic: "test"}, Options{Limit: 5, Rate: 100}))
 	entries, err := f.o.Audit(t.Context(), AuditFilter{}, Page{})
 	if err != nil || len(entries) != 2 {
 		t.Fatalf("the audit has %+v, %v", entries, err)
 	}
-	if e := entries[0]; e.Action != "discard" || e.Actor != "ann" || e.Reason != "a test" || e.Messages != 1 || string(e.Filter) != `{"ids": [2], "topic": "test"}` {
+	if e := entries[0]; e.Action != "discard" || e.Actor != "ann" || e.Reason != "a test" || e.Messages != 1 || string(e.Filter) != `{"ids": [2], "rate": 100, "limit": 5, "topic": "test"}` {
 		t.Errorf("the last entry is %+v with %s", e, e.Filter)
 	}
 	for name, filter := range map[string]AuditFilter{

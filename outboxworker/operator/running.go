@@ -149,7 +149,7 @@ func (r *running) batch(ctx context.Context, lane int16, all []picked) (changed 
 		if err := r.cmd.apply(ctx, tx, lane, chosen); err != nil {
 			return err
 		}
-		if err := r.o.record(ctx, tx, r.result.Run, r.cmd.action, r.filter, chosen); err != nil {
+		if err := r.record(ctx, tx, chosen); err != nil {
 			return err
 		}
 		changed = len(chosen)
