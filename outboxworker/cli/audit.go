@@ -5,7 +5,6 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -19,8 +18,8 @@ import (
 	"github.com/weirproxy/weir/outboxworker/operator"
 )
 
-// audited is a step of what an operator did, with an outbox or with a consumer's dead
-// letters.
+// audited is a step of what an operator did, with an outbox or with what a consumer has in
+// Redis.
 type audited struct {
 	// ID tells entries apart, and Stream those of a consumer's streams.
 	ID       string          `json:"id"`
@@ -33,15 +32,15 @@ type audited struct {
 	Filter   json.RawMessage `json:"filter"`
 	Reason   string          `json:"reason"`
 	Messages int64           `json:"messages"`
-	// IDs are those of messages or, of a consumer, of dead letters.
+	// IDs are those of messages or, of a consumer, of dead letters, and of run-now of
+	// entries.
 	IDs []string `json:"ids"`
 }
 
 // auditOperation is what audit is told.
 type auditOperation struct {
 	operation
-	consumer     string
-	streams      []string
+	consumerChoice
 	run, who     string
 	action, id   string
 	since, until string
@@ -53,7 +52,7 @@ func newAudit(process Process) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "audit",
 		Short: "Show what operators did, the last first",
-		Long: "audit shows what operators did to messages and lanes of an outbox or, with --consumer, to the dead letters of a consumer. " +
+		Long: "audit shows what operators did to messages and lanes of an outbox or, with --consumer, to dead letters and retries of a consumer. " +
 			"A command that changed many messages has an entry for each batch, all with its run.",
 		Args: noArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
@@ -62,9 +61,6 @@ func newAudit(process Process) *cobra.Command {
 			}
 			if o.consumer != "" {
 				return o.ofConsumer(command.Context())
-			}
-			if len(o.streams) > 0 {
-				return &usageError{errors.New("--stream is given without --consumer")}
 			}
 			return o.with(command, false, func(ctx context.Context, of *operator.Operator, _ operator.Filter) error {
 				return showPages(&o.operation, auditColumns, func(after string, limit int) ([]audited, string, error) {
@@ -79,12 +75,11 @@ func newAudit(process Process) *cobra.Command {
 	o.flags(command)
 	o.limitFlag(command, listed, "entries")
 	f := command.Flags()
-	f.StringVar(&o.consumer, "consumer", "", "`name` of a consumer, whose dead letters are meant")
-	f.StringArrayVar(&o.streams, "stream", nil, "`name` of a stream of the consumer; may be repeated; without it those of the configuration")
+	o.consumerFlags(command, "messages are")
 	f.StringVar(&o.run, "run", "", "select by the `run` of a command")
 	f.StringVar(&o.who, "actor", "", "select by the `name` of who did it")
 	f.StringVar(&o.action, "action", "", "select by `what` was done: replay, discard, run-now, release, skip-head, pause or resume")
-	f.StringVar(&o.id, "id", "", "select by the `id` of a message, or of a dead letter of the consumer")
+	f.StringVar(&o.id, "id", "", "select by the `id` of a message, or of a dead letter or an entry of the consumer")
 	f.StringVar(&o.since, "since", "", "select what was done at this `time` or later: RFC 3339, or so long ago, as 90s, 2h or 7d")
 	f.StringVar(&o.until, "until", "", "select what was done before this `time`")
 	return command
@@ -95,8 +90,8 @@ func (o *auditOperation) check() (err error) {
 	if err := o.operation.check(); err != nil {
 		return err
 	}
-	if o.consumer != "" && o.outbox != "" {
-		return &usageError{errors.New("--outbox and --consumer are given; an audit is of one or the other")}
+	if err := o.checkConsumer(o.outbox); err != nil {
+		return err
 	}
 	if o.action != "" {
 		if err := oneOf("action", o.action, "replay", "discard", "run-now", "release", "skip-head", "pause", "resume"); err != nil {
@@ -154,23 +149,23 @@ func auditedOf(entries []operator.AuditEntry) []audited {
 func (o *auditOperation) ofConsumer(ctx context.Context) error {
 	ctx, stop := interruptible(ctx)
 	defer stop()
-	d, err := openConsumer(ctx, &o.operation, o.consumer, o.streams)
+	d, err := openConsumer(ctx, &o.operation, &o.consumerChoice)
 	if err != nil {
 		return err
 	}
 	defer d.close()
 	var all []audited
-	for _, s := range d.streams {
+	for i, s := range d.letters {
 		for after, n := "", auditPage; n == auditPage; {
 			entries, err := s.Audit(ctx, after, auditPage)
 			if err != nil {
-				return fmt.Errorf("stream %s: %w", s.name, err)
+				return fmt.Errorf("stream %s: %w", d.names[i], err)
 			}
-			for i := range entries {
-				if e := auditedOfConsumer(s.name, &entries[i]); o.selects(e) {
+			for j := range entries {
+				if e := auditedOfConsumer(d.names[i], &entries[j]); o.selects(e) {
 					all = append(all, *e)
 				}
-				after = entries[i].ID
+				after = entries[j].ID
 			}
 			n = len(entries)
 		}

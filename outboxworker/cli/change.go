@@ -56,6 +56,7 @@ var skippedBecause = map[string]string{
 	"replays":   "replayed too often before; see --max-replays",
 	"changed":   "changed meanwhile",
 	"due":       "due already",
+	"handling":  "being handled at this moment",
 	"parked":    "parked behind another message of their key",
 	"held":      "held by a dead message; release them, or discard it",
 	"gone":      "gone meanwhile",

@@ -20,8 +20,7 @@ import (
 // deadOperation is what the commands of dead are told.
 type deadOperation struct {
 	operation
-	consumer   string
-	streams    []string
+	consumerChoice
 	maxReplays int
 	payload    bool
 }
@@ -36,8 +35,7 @@ func newDead(process Process) *cobra.Command {
 
 func (o *deadOperation) flags(command *cobra.Command) {
 	o.operation.flags(command)
-	command.Flags().StringVar(&o.consumer, "consumer", "", "`name` of a consumer, whose dead letters are meant")
-	command.Flags().StringArrayVar(&o.streams, "stream", nil, "`name` of a stream of the consumer; may be repeated; without it those of the configuration")
+	o.consumerFlags(command, "dead letters are")
 }
 
 func (o *deadOperation) selecting(command *cobra.Command) {
@@ -47,13 +45,11 @@ func (o *deadOperation) selecting(command *cobra.Command) {
 
 // open opens the dead messages that the flags mean.
 func (o *deadOperation) open(ctx context.Context) (deadSource, error) {
-	switch {
-	case o.consumer != "" && o.outbox != "":
-		return nil, &usageError{errors.New("--outbox and --consumer are given; dead messages are of one or the other")}
-	case o.consumer == "" && len(o.streams) > 0:
-		return nil, &usageError{errors.New("--stream is given without --consumer")}
-	case o.consumer != "":
-		return openConsumer(ctx, &o.operation, o.consumer, o.streams)
+	if err := o.checkConsumer(o.outbox); err != nil {
+		return nil, err
+	}
+	if o.consumer != "" {
+		return openConsumer(ctx, &o.operation, &o.consumerChoice)
 	}
 	return openDead(ctx, &o.operation)
 }
@@ -76,24 +72,8 @@ func newDeadList(process Process) *cobra.Command {
 	return command
 }
 
-// with checks the flags, and opens and closes the dead messages that are worked on.
 func (o *deadOperation) with(command *cobra.Command, changes bool, do func(context.Context, deadSource) error) error {
-	if err := o.check(); err != nil {
-		return err
-	}
-	if o.selection.command != nil {
-		if err := o.selection.check(changes); err != nil {
-			return err
-		}
-	}
-	ctx, stop := interruptible(command.Context())
-	defer stop()
-	d, err := o.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer d.close()
-	return o.explained(do(ctx, d))
+	return withSource(&o.operation, command, changes, o.open, do)
 }
 
 // columns are those of dead messages; of a consumer some are others.

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/weirproxy/weir/internal/backoff"
 	"github.com/weirproxy/weir/internal/testserver"
 	"github.com/weirproxy/weir/outboxworker/consumer"
 )
@@ -24,6 +26,13 @@ type letters struct {
 // newLetters makes dead letters: n messages of a stream, or of the lanes of one, that a
 // handler fails.
 func newLetters(t *testing.T, ordered bool, n int) *letters {
+	t.Helper()
+	return newFailed(t, ordered, n, 0, "dead")
+}
+
+// newFailed makes messages that failed, and wait for hours if they may be tried again, as
+// the command of that name lists them.
+func newFailed(t *testing.T, ordered bool, n, retries int, command string) *letters {
 	t.Helper()
 	server := testserver.Redis(t)
 	options, err := redis.ParseURL(server.URL())
@@ -45,7 +54,8 @@ func newLetters(t *testing.T, ordered bool, n int) *letters {
 		}
 	}
 	o := consumer.DefaultOptions()
-	o.Streams, o.Ordered, o.Retries = []string{"orders", "refunds"}, ordered, 0
+	o.Streams, o.Ordered, o.Retries = []string{"orders", "refunds"}, ordered, retries
+	o.Backoff = backoff.Policy{Base: 3 * time.Hour, Cap: 100 * time.Hour}
 	c, err := consumer.New(l.client, "billing", func(_ context.Context, m *consumer.Message) error {
 		return errors.New("out of stock: item 4711")
 	}, o)
@@ -55,8 +65,8 @@ func newLetters(t *testing.T, ordered bool, n int) *letters {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- c.Run(ctx) }()
-	eventually(t, "all have died", func() bool {
-		_, out, _ := l.run("dead", "list", "--output", "ndjson", "--limit", "0")
+	eventually(t, "all have failed", func() bool {
+		_, out, _ := l.run(command, "list", "--output", "ndjson", "--limit", "0")
 		return strings.Count(out, "\n") == n
 	})
 	cancel()

@@ -178,12 +178,16 @@ func parseID(what, text string) (position int64, id uuid.UUID, err error) {
 
 var letterID = regexp.MustCompile(`^[0-9]{1,20}-[0-9]{1,20}$`)
 
-// ofConsumer returns the filter for the dead letters of a consumer.
+// ofConsumer returns the filter for the dead letters of a consumer or, where there are states,
+// for what waits for it.
 func (s *selection) ofConsumer() (f consumer.Filter, err error) {
 	if s.deadReason != "" {
 		return f, &usageError{errors.New("--dead-reason: dead letters of consumers have none; use --class")}
 	}
-	f = consumer.Filter{Topic: s.topic, Key: s.hasKey(), Class: s.class, Fingerprint: s.group, Text: s.text}
+	if s.state == "delayed" {
+		return f, &usageError{errors.New("--state: nothing is delayed at consumers; retry and parked are")}
+	}
+	f = consumer.Filter{Topic: s.topic, Key: s.hasKey(), Class: s.class, Fingerprint: s.group, Text: s.text, State: s.state}
 	if f.Since, f.Until, err = s.between(); err != nil {
 		return f, err
 	}
@@ -195,7 +199,11 @@ func (s *selection) ofConsumer() (f consumer.Filter, err error) {
 		}
 	}
 	if len(f.IDs) > 0 && len(f.MessageIDs) > 0 {
-		return f, &usageError{errors.New("--id: give ids of dead letters or ids of messages; none of these is one of those")}
+		what := "dead letters"
+		if len(s.states) > 0 {
+			what = "entries"
+		}
+		return f, &usageError{fmt.Errorf("--id: give ids of %s or ids of messages; none of these is one of those", what)}
 	}
 	return f, nil
 }

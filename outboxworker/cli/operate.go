@@ -123,6 +123,26 @@ func (o *operation) with(command *cobra.Command, changes bool, do func(context.C
 	return o.explained(do(ctx, of, filter))
 }
 
+// withSource checks the flags, and opens and closes what is worked on.
+func withSource[S interface{ close() }](o *operation, command *cobra.Command, changes bool, open func(context.Context) (S, error), do func(context.Context, S) error) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	if o.selection.command != nil {
+		if err := o.selection.check(changes); err != nil {
+			return err
+		}
+	}
+	ctx, stop := interruptible(command.Context())
+	defer stop()
+	s, err := open(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	return o.explained(do(ctx, s))
+}
+
 // choose finds out which outbox is meant, as migrate does.
 func (o *operation) choose(c *config.Config) error {
 	switch {

@@ -70,8 +70,8 @@ func TestThePageHasAllFields(t *testing.T) {
 		t.Fatal(err)
 	}
 	for row, kind := range map[string]any{
-		"dead messages": deadLetter{}, "groups": deadGroup{}, "retries": operator.Retry{}, "blocked keys": operator.BlockedKey{},
-		"lanes": operator.Lane{}, "`find`": operator.Found{}, "`stats`": operator.Stats{}, "`verify`": operator.Check{},
+		"dead messages": deadLetter{}, "groups": deadGroup{}, "retries": retry{}, "blocked keys": operator.BlockedKey{},
+		"lanes": operator.Lane{}, "`find`": found{}, "`stats`": operator.Stats{}, "`stats` of a consumer": streamStats{}, "`verify`": operator.Check{},
 		"`doctor`": doctor.Finding{}, "changes": outcome{}, "`audit`": audited{},
 	} {
 		line := regexp.MustCompile(`(?m)^\| ` + regexp.QuoteMeta(row) + ` \| (.*) \|$`).FindStringSubmatch(string(content))

@@ -4,90 +4,106 @@ package cli
 
 import (
 	"context"
+	"slices"
 	"strconv"
 
 	"github.com/spf13/cobra"
-
-	"github.com/weirproxy/weir/outboxworker/operator"
 )
+
+// retryOperation is what the commands of retries are told.
+type retryOperation struct {
+	operation
+	consumerChoice
+}
 
 func newRetries(process Process) *cobra.Command {
 	group := newGroup("retries", "Show messages that wait, or try them at once")
+	group.Long = "retries works on the messages of an outbox that wait or, with --consumer, on those that wait for a consumer."
 	group.AddCommand(newRetriesList(process), newRetriesRunNow(process))
 	return group
 }
 
-var retryColumns = []column[operator.Retry]{
-	{"POSITION", func(r *operator.Retry) string { return strconv.FormatInt(r.Position, 10) }},
-	{"STATE", func(r *operator.Retry) string { return r.State }},
-	{"DUE", func(r *operator.Retry) string { return stampOf(r.Due) }},
-	{"TOPIC", func(r *operator.Retry) string { return r.Topic }},
-	{"KEY", func(r *operator.Retry) string { return optional(r.Key) }},
-	{"CLASS", func(r *operator.Retry) string { return r.Class }},
-	{"ATTEMPTS", func(r *operator.Retry) string { return strconv.Itoa(r.Attempts) }},
-	{"SINCE", func(r *operator.Retry) string { return stamp(r.Since) }},
-	{"ERROR", func(r *operator.Retry) string { return errorText("", r.LastError) }},
+// columns are those of messages that wait; of a consumer some are others.
+func (o *retryOperation) columns() []column[retry] {
+	which := []column[retry]{{"POSITION", func(r *retry) string { return strconv.FormatInt(r.Position, 10) }}}
+	if o.consumer != "" {
+		which = []column[retry]{
+			{"ENTRY", func(r *retry) string { return r.Entry }},
+			{"STREAM", func(r *retry) string { return word(r.Stream) }},
+		}
+	}
+	return slices.Concat(which, []column[retry]{
+		{"STATE", func(r *retry) string { return r.State }},
+		{"DUE", func(r *retry) string { return stampOf(r.Due) }},
+		{"TOPIC", func(r *retry) string { return r.Topic }},
+		{"KEY", func(r *retry) string { return optional(r.Key) }},
+		{"CLASS", func(r *retry) string { return r.Class }},
+		{"ATTEMPTS", func(r *retry) string { return strconv.Itoa(r.Attempts) }},
+		{"SINCE", func(r *retry) string { return stamp(r.Since) }},
+		{"ERROR", func(r *retry) string { return errorText("", r.LastError) }},
+	})
+}
+
+// open opens the messages that wait and that the flags mean.
+func (o *retryOperation) open(ctx context.Context) (retrySource, error) {
+	if err := o.checkConsumer(o.outbox); err != nil {
+		return nil, err
+	}
+	if o.consumer != "" {
+		return openConsumerRetries(&o.operation, &o.consumerChoice)
+	}
+	return openOutboxRetries(ctx, &o.operation)
+}
+
+func (o *retryOperation) flags(command *cobra.Command) {
+	o.operation.flags(command)
+	o.consumerFlags(command, "retries are")
+	o.selection.flags(command, "began to wait")
+	o.states = []string{"retry", "parked", "delayed"}
+	command.Flags().StringVar(&o.state, "state", "", "`state` of the messages: retry, parked behind another of their key, or delayed, which consumers have none of; without it retry")
 }
 
 func newRetriesList(process Process) *cobra.Command {
-	o := &operation{process: process}
+	o := &retryOperation{operation: operation{process: process}}
 	command := &cobra.Command{
 		Use:   "list",
 		Short: "List messages that wait for a retry",
-		Args:  noArgs,
+		Long: "list shows messages that wait for a retry. Those of a consumer are in the order of when they are due, stream by stream; one that is " +
+			"handled at the moment is not among them, and one that moves meanwhile may be there twice or be left out.",
+		Args: noArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			return o.with(command, false, func(ctx context.Context, of *operator.Operator, filter operator.Filter) error {
-				return showPages(o, retryColumns, retryPage(ctx, of, filter))
+			return withSource(&o.operation, command, false, o.open, func(ctx context.Context, r retrySource) error {
+				return showPages(&o.operation, o.columns(), func(after string, limit int) ([]retry, string, error) { return r.list(ctx, after, limit) })
 			})
 		},
 	}
-	o.retryFlags(command)
+	o.flags(command)
 	o.limitFlag(command, listed, "messages")
 	return command
 }
 
-func (o *operation) retryFlags(command *cobra.Command) {
-	o.flags(command)
-	o.selection.flags(command, "began to wait")
-	o.states = []string{"retry", "parked", "delayed"}
-	command.Flags().StringVar(&o.state, "state", "", "`state` of the messages: retry, parked behind another of their key, or delayed; without it retry")
-}
-
-func retryPage(ctx context.Context, of *operator.Operator, filter operator.Filter) func(string, int) ([]operator.Retry, string, error) {
-	return func(after string, limit int) ([]operator.Retry, string, error) {
-		return positionPage(after, limit, func(page operator.Page) ([]operator.Retry, error) {
-			return of.ListRetries(ctx, filter, page)
-		}, func(r *operator.Retry) int64 { return r.Position })
-	}
-}
-
 func newRetriesRunNow(process Process) *cobra.Command {
-	o := &operation{process: process}
+	o := &retryOperation{operation: operation{process: process}}
 	command := &cobra.Command{
 		Use:   "run-now",
 		Short: "Try messages at once that wait for a retry, or with --state delayed for their time",
 		Long: "run-now makes messages due at once. Those that are due already are skipped, and those that are parked behind another of " +
-			"their key. While the relay takes its receiver for broken, they wait for that.",
+			"their key. While the relay, or the consumer, takes its receiver for broken, they wait for that.",
 		Args: noArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			return o.with(command, true, func(ctx context.Context, of *operator.Operator, filter operator.Filter) error {
-				read := retryPage(ctx, of, filter)
-				return change(ctx, o, &changing[operator.Retry]{
-					action: "run-now", would: "Would try at once", did: "Made due", noun: "messages", columns: retryColumns,
-					list: func(_ context.Context, limit int) ([]operator.Retry, error) {
-						found, _, err := read("", limit)
+			return withSource(&o.operation, command, true, o.open, func(ctx context.Context, r retrySource) error {
+				return change(ctx, &o.operation, &changing[retry]{
+					action: "run-now", would: "Would try at once", did: "Made due", noun: "messages", columns: o.columns(),
+					list: func(ctx context.Context, limit int) ([]retry, error) {
+						found, _, err := r.list(ctx, "", limit)
 						return found, err
 					},
-					do: func(ctx context.Context, result *outcome) error {
-						answer, err := of.RunNow(ctx, filter, o.options())
-						result.took(answer)
-						return err
-					},
+					do: r.runNow,
 				})
 			})
 		},
 	}
-	o.retryFlags(command)
+	o.flags(command)
 	o.allFlag(command)
 	o.limitFlag(command, 0, "messages")
 	o.changeFlags(command)

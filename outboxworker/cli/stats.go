@@ -16,26 +16,44 @@ import (
 	"github.com/weirproxy/weir/outboxworker/operator"
 )
 
+// statsOperation is what stats is told.
+type statsOperation struct {
+	operation
+	consumerChoice
+	// every is how often to count; 0: once.
+	every time.Duration
+}
+
 func newStats(process Process) *cobra.Command {
-	o := &operation{process: process}
-	var watch time.Duration
+	o := &statsOperation{operation: operation{process: process}}
 	command := &cobra.Command{
 		Use:   "stats",
 		Short: "Count what is pending, waiting, dead and blocked",
-		Long: "stats counts the messages of an outbox. With --watch it does so again and again, a line each, until Ctrl-C; " +
-			"as JSON only in the form ndjson.",
+		Long: "stats counts the messages of an outbox or, with --consumer, those of each stream of a consumer. With --watch it does so again and again, " +
+			"a line each, which of a consumer has the sums of its streams, until Ctrl-C; as JSON only in the form ndjson.",
 		Args: noArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			watches := command.Flags().Changed("watch")
 			switch {
-			case watches && watch < 100*time.Millisecond:
-				return &usageError{fmt.Errorf("--watch: %s is below 100ms", watch)}
+			case watches && o.every < 100*time.Millisecond:
+				return &usageError{fmt.Errorf("--watch: %s is below 100ms", o.every)}
 			case watches && o.output == formJSON:
 				return &usageError{errors.New("--watch with --output json: that is one document; take ndjson")}
 			}
+			if err := errors.Join(o.check(), o.checkConsumer(o.outbox)); err != nil {
+				return err
+			}
+			if o.consumer != "" {
+				return o.statsOfConsumer(command.Context())
+			}
 			return o.with(command, false, func(ctx context.Context, of *operator.Operator, _ operator.Filter) error {
 				if watches {
-					return o.watch(ctx, of, watch)
+					return repeated(ctx, o.every, of.Stats, func(s *operator.Stats, names bool) error {
+						if o.output == formNDJSON {
+							return writeJSON(process.Out, s, false)
+						}
+						return writeWatched(process.Out, s, names)
+					})
 				}
 				stats, err := of.Stats(ctx)
 				if err != nil {
@@ -46,7 +64,8 @@ func newStats(process Process) *cobra.Command {
 		},
 	}
 	o.flags(command)
-	command.Flags().DurationVar(&watch, "watch", 0, "count again after this `time`, as --watch=5s")
+	o.consumerFlags(command, "messages are")
+	command.Flags().DurationVar(&o.every, "watch", 0, "count again after this `time`, as --watch=5s")
 	command.Flags().Lookup("watch").NoOptDefVal = "2s"
 	return command
 }
@@ -97,24 +116,20 @@ func seconds(s float64) string {
 // widths of their own.
 const watchColumns = "%-20s %9s %8s %8s %8s %8s %8s %8s %s\n"
 
-// watch counts until ctx is done.
-func (o *operation) watch(ctx context.Context, of *operator.Operator, every time.Duration) error {
+// repeated counts until ctx is done, and writes each time; names is true where the names of
+// the columns are due.
+func repeated[T any](ctx context.Context, every time.Duration, count func(context.Context) (T, error), write func(s T, names bool) error) error {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for n := 0; ; n++ {
-		s, err := of.Stats(ctx)
+		s, err := count(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		if o.output == formNDJSON {
-			err = writeJSON(o.process.Out, s, false)
-		} else {
-			err = writeWatched(o.process.Out, s, n%20 == 0)
-		}
-		if err != nil {
+		if err := write(s, n%20 == 0); err != nil {
 			return err
 		}
 		select {
