@@ -24,7 +24,9 @@ var ports struct {
 }
 
 // Port returns a TCP port that is free on all addresses and that no other call
-// returns.
+// returns, on Linux in no other process either while this one lives: packages are
+// tested at once, and a port that is drawn may be free for as long as its test wants
+// it to be.
 func Port(t testing.TB) int {
 	t.Helper()
 	ports.Lock()
@@ -34,15 +36,15 @@ func Port(t testing.TB) int {
 	}
 	for range 1000 {
 		port := firstPort + rand.IntN(lastPort-firstPort)
-		if ports.taken[port] {
+		if ports.taken[port] || !reserve(port) {
 			continue
 		}
+		ports.taken[port] = true
 		listener, err := net.Listen("tcp", fmt.Sprintf(":%d", port))
 		if err != nil {
 			continue
 		}
 		_ = listener.Close()
-		ports.taken[port] = true
 		return port
 	}
 	t.Fatal("no free port found")
