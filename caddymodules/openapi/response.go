@@ -33,6 +33,7 @@ type answer struct {
 
 	method   string
 	tunnel   bool
+	left     func() error // not nil once the client has left
 	original http.Header // as it was before next, to put it back; nil if nothing is refused
 
 	status  int // final status that next wrote, 0 if none
@@ -61,7 +62,7 @@ const (
 
 // ServeHTTP implements caddyhttp.Handler.
 func (a *answer) ServeHTTP(w http.ResponseWriter, r *http.Request) error {
-	a.ResponseWriter, a.method, a.tunnel = w, r.Method, r.Method == http.MethodConnect
+	a.ResponseWriter, a.method, a.tunnel, a.left = w, r.Method, r.Method == http.MethodConnect, r.Context().Err
 	a.report.Max = a.handler.Limits.Violations
 	if a.op.responses == enforced {
 		a.original = maps.Clone(w.Header())
@@ -121,11 +122,13 @@ func (a *answer) begin(status int) {
 }
 
 // untouched tells the answers that are none of a contract's business: streams, answers to conditional and range
-// requests, whose document describes the whole, what handlers of weir made up in place of the upstream, and redirects
-// and errors where the upstream may not see the operation in the request.
+// requests, whose document describes the whole, what handlers of weir made up in place of the upstream, the status that
+// reverse_proxy notes for a client that left before the upstream answered, and redirects and errors where the upstream
+// may not see the operation in the request.
 func (a *answer) untouched(status int, header http.Header) bool {
 	return exchange.IsStream(status, header, a.tunnel) || isGRPC(header) || a.x.RefusedBy != "" ||
 		status == http.StatusPartialContent || status == http.StatusNotModified ||
+		status == exchange.StatusClientClosed && a.left() != nil ||
 		a.loose && status >= http.StatusMultipleChoices
 }
 

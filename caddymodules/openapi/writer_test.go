@@ -194,3 +194,25 @@ func TestAnswersForClientsThatSeemToLeave(t *testing.T) {
 		t.Errorf("%+v", h.live.ring.list())
 	}
 }
+
+// reverse_proxy notes 499 for a client that left before there was an answer. The same of an upstream is one that is not
+// declared.
+func TestTheStatusOfClientsThatLeft(t *testing.T) {
+	for _, mode := range []string{modeReport, modeEnforce} {
+		for left, violations := range map[bool]int{true: 0, false: 1} {
+			h := standalone(t, petsDocument, "responses "+mode)
+			ctx, cancel := context.WithCancel(t.Context())
+			_ = h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/pets", nil).WithContext(ctx), caddyhttp.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) error {
+				if left {
+					cancel()
+				}
+				w.WriteHeader(499)
+				return nil
+			}))
+			cancel()
+			if got := h.live.ring.list(); len(got) != violations {
+				t.Errorf("%s, left %v: %+v", mode, left, got)
+			}
+		}
+	}
+}
