@@ -26,7 +26,6 @@ import (
 	"github.com/weirproxy/weir/governance/balance"
 	"github.com/weirproxy/weir/governance/circuit"
 	"github.com/weirproxy/weir/governance/livestate"
-	"github.com/weirproxy/weir/internal/adapttest"
 	"github.com/weirproxy/weir/internal/breakerconf"
 	"github.com/weirproxy/weir/internal/exchange"
 	"github.com/weirproxy/weir/internal/freeport"
@@ -53,7 +52,7 @@ func moody(t *testing.T, name string) (address string, status *atomic.Int64) {
 func wantState(t *testing.T, address, want string) {
 	t.Helper()
 	var got string
-	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		if got = upstreamOf(t, "test", address).State; got == want {
 			return
 		}
@@ -177,7 +176,11 @@ func TestRetryAfterLengthensTheOpenTime(t *testing.T) {
 func TestPassingHealthCheckEndsTheOpenTime(t *testing.T) {
 	listen := freeport.Address(t)
 	var healthy, ok atomic.Bool
+	var failed atomic.Int64 // health checks
 	a := backend(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/health" && !healthy.Load() {
+			failed.Add(1)
+		}
 		if r.URL.Path == "/health" && !healthy.Load() || r.URL.Path != "/health" && !ok.Load() {
 			w.WriteHeader(500)
 		}
@@ -187,12 +190,21 @@ func TestPassingHealthCheckEndsTheOpenTime(t *testing.T) {
 	b, _ := moody(t, "b")
 	serve(t, guardedSite(listen, a+" "+b, "consecutive 2\nopen_for 1h 1h\nrecover_over off", "health_uri /health\nhealth_interval 20ms\nhealth_fails 1000000"))
 	healthy.Store(false)
-	time.Sleep(50 * time.Millisecond) // for a check that is under way
+	// a check that begins when another has failed fails too: the one before is over
+	checks := func(n int64) {
+		t.Helper()
+		for deadline := time.Now().Add(30 * time.Second); failed.Load() < n; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%d health checks have failed, want %d", failed.Load(), n)
+			}
+		}
+	}
+	checks(2)
 	for upstreamOf(t, "test", a).State == "in" {
 		get(t, "http://"+listen)
 	}
 	wantState(t, a, "open")
-	time.Sleep(50 * time.Millisecond)
+	checks(failed.Load() + 2)
 	wantState(t, a, "open") // failing checks do not end it
 	ok.Store(true)
 	healthy.Store(true)
@@ -255,7 +267,7 @@ func TestMaxConcurrentIsARefusalOfItsOwn(t *testing.T) {
 		<-arrived
 	}
 	begin("/stream") // is through with its headers
-	for deadline := time.Now().Add(5 * time.Second); upstreamOf(t, "test", a).Breaker.InFlight+upstreamOf(t, "test", b).Breaker.InFlight > 0; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); upstreamOf(t, "test", a).Breaker.InFlight+upstreamOf(t, "test", b).Breaker.InFlight > 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("a stream keeps its place")
 		}
@@ -338,7 +350,6 @@ func TestBreakerDecisionsOutliveARestart(t *testing.T) {
 	restart := func(caddyfile string) {
 		t.Helper()
 		stop(t)
-		time.Sleep(adapttest.ListenersEnd)
 		must(caddyfile)
 	}
 	decide := func(body string) {
@@ -384,7 +395,7 @@ func TestBreakerDecisionsOutliveARestart(t *testing.T) {
 	}
 	must(config("consecutive 7"))
 	get(t, "http://"+listen)
-	for deadline := time.Now().Add(5 * time.Second); livePoolOf(t).Decisions()[a].Breaker != nil; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); livePoolOf(t).Decisions()[a].Breaker != nil; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("thresholds for another configuration are kept")
 		}
@@ -487,7 +498,7 @@ func wantEvents(t *testing.T, address string, want ...string) {
 			if e.Name() != w || e.Data["pool"] != "test" || e.Data["upstream"] != address || e.Data["why"] == "" {
 				t.Errorf("event is %s with %v, want %s", e.Name(), e.Data, w)
 			}
-		case <-time.After(5 * time.Second):
+		case <-time.After(30 * time.Second):
 			t.Fatalf("no event %s", w)
 		}
 	}

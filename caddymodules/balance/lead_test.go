@@ -16,7 +16,6 @@ import (
 	"github.com/weirproxy/weir/governance/balance"
 	"github.com/weirproxy/weir/governance/circuit"
 	"github.com/weirproxy/weir/governance/livestate"
-	"github.com/weirproxy/weir/internal/adapttest"
 	"github.com/weirproxy/weir/internal/freeport"
 )
 
@@ -43,7 +42,6 @@ func TestRestoredBreakerDecisionsAreNotTold(t *testing.T) {
 	decide(a, "open")
 	wantEvents(t, a, "breaker_opened")
 	stop(t)
-	time.Sleep(adapttest.ListenersEnd)
 	must()
 	wantState(t, a, "open")
 	if n := upstreamOf(t, "test", a).BreakerChanges["open"]; n != 0 {

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -35,8 +34,8 @@ func TestOperator(t *testing.T) {
 	}
 	got := get(t, "http://"+listen)
 	wantReply(t, got, 503, "breaker-open")
-	if after := got.Header.Get("Retry-After"); after != "45" && after != "44" {
-		t.Errorf("Retry-After is %q, want 45", after)
+	if after := got.Header.Get("Retry-After"); after > "45" || after < "40" {
+		t.Errorf("Retry-After is %q, want what is left of 45", after)
 	}
 	control(t, `{"state":"closed"}`)
 	for range 4 {
@@ -52,7 +51,7 @@ func TestOperator(t *testing.T) {
 	control(t, `{"consecutive":1}`)
 	get(t, "http://"+listen)
 	wantState(t, "open")
-	want := []string{"breaker_opened test operator 44.", "breaker_closed test operator <nil>", "breaker_opened test consecutive 3"}
+	want := []string{"breaker_opened test operator 4", "breaker_closed test operator <nil>", "breaker_opened test consecutive 3"}
 	var seen []string
 	if !eventually(func() bool { seen = append(seen, takeEvents()...); return len(seen) >= len(want) }) {
 		t.Fatalf("events are %q, want %q", seen, want)
@@ -84,7 +83,7 @@ func TestReloads(t *testing.T) {
 	for state, prepare := range map[string]func(url string){
 		"closed":    func(url string) { get(t, url) },
 		"open":      func(url string) { open(t, url) },
-		"half_open": func(url string) { open(t, url); time.Sleep(250 * time.Millisecond) },
+		"half_open": func(url string) { open(t, url); wantState(t, "half_open") },
 		"forced":    func(string) { control(t, `{"state":"open"}`) },
 	} {
 		t.Run(state, func(t *testing.T) {
@@ -134,7 +133,6 @@ func TestRestarts(t *testing.T) {
 	restart := func(options string) snapshot {
 		t.Helper()
 		stop(t)
-		time.Sleep(adapttest.ListenersEnd)
 		mustLoad(t, storage, site(listen, options, "reverse_proxy "+up))
 		get(t, "http://"+listen)
 		return view(t).snapshot()
