@@ -68,7 +68,7 @@ func TestAnswerWithAnImpossibleStatusEnds(t *testing.T) {
 	serve(t, site(listen, up, ""))
 	tryGet("http://" + listen)
 	u := upstreamOf(t, "test", up)
-	for deadline := time.Now().Add(5 * time.Second); u.InFlight != 0; u = upstreamOf(t, "test", up) {
+	for deadline := time.Now().Add(30 * time.Second); u.InFlight != 0; u = upstreamOf(t, "test", up) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d in flight after attempts %v", u.InFlight, u.Attempts)
 		}
@@ -116,7 +116,11 @@ func TestTransportThatPanicsFreesTheProbe(t *testing.T) {
 	failed := policy.balancer.Begin(live.Upstream(up))
 	failed.Answered(balance.Refused)
 	failed.End()
-	time.Sleep(1100 * time.Millisecond) // the ejection
+	for deadline := time.Now().Add(30 * time.Second); upstreamOf(t, "test", up).State == "ejected"; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the ejection does not end")
+		}
+	}
 	for range 200 {
 		tryGet("http://" + listen)
 	}
@@ -154,7 +158,7 @@ func TestUpstreamsKnownToBeUnhealthyAreSkipped(t *testing.T) {
 	listen, down := freeport.Address(t), backend(t, sick)
 	serve(t, site(listen, down+" "+backend(t, answer("well")), "health_uri /health\nhealth_interval 20ms"))
 	url := "http://" + listen
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		if shares := sharesOf(t, url, 6); shares["well"] == 6 {
 			break
 		}

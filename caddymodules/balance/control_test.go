@@ -85,7 +85,7 @@ func TestEndedDecisionAboutADepartedUpstreamIsDropped(t *testing.T) {
 	live.Decide("gone:1", balance.Decision{Drain: &balance.Drain{Until: time.Now()}})
 	live.Decide("gone:2", balance.Decision{Drain: new(balance.Drain)})
 	policyOf(t).Lead() // as with the next reload
-	for deadline := time.Now().Add(5 * time.Second); len(live.Decisions()) != 1; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); len(live.Decisions()) != 1; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("decisions are %v, want one", live.Decisions())
 		}

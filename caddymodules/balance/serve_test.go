@@ -81,7 +81,7 @@ func upstreamOf(t *testing.T, name, address string) balance.UpstreamSnapshot {
 func wantAttempts(t *testing.T, address string, want map[string]uint64) {
 	t.Helper()
 	var u balance.UpstreamSnapshot
-	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		u = upstreamOf(t, "test", address)
 		same := u.InFlight == 0
 		for outcome, n := range u.Attempts {
@@ -155,7 +155,7 @@ func dialUpgrade(t *testing.T, address string) (net.Conn, *bufio.Reader) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	conn.SetDeadline(time.Now().Add(30 * time.Second))
 	fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", address)
 	reader := bufio.NewReader(conn)
 	res, err := http.ReadResponse(reader, nil)
@@ -200,10 +200,17 @@ func sharesOf(t *testing.T, url string, n int) map[string]int {
 	return shares
 }
 
-// canceledGet gives up a GET after the delay.
-func canceledGet(url string, delay time.Duration) {
-	ctx, cancel := context.WithTimeout(context.Background(), delay)
+// leave gives up a GET as soon as it is where it is to be.
+func leave(url string, arrived <-chan struct{}) {
+	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	go func() {
+		select {
+		case <-arrived:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return

@@ -41,7 +41,7 @@ func TestTapSeesEveryOutcome(t *testing.T) {
 		{"timed_out", func(_ http.ResponseWriter, r *http.Request) {
 			select {
 			case <-r.Context().Done():
-			case <-time.After(5 * time.Second):
+			case <-time.After(30 * time.Second):
 			}
 		}, 504, map[string]uint64{"timed_out": 1}},
 		{"broken", hijack(""), 502, map[string]uint64{"broken": 1}},
@@ -49,7 +49,11 @@ func TestTapSeesEveryOutcome(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			listen, up := freeport.Address(t), backend(t, tc.handler)
-			serve(t, site(listen, up, "transport http {\n response_header_timeout 300ms\n}"))
+			timeout := "1m"
+			if tc.name == "timed_out" {
+				timeout = "300ms"
+			}
+			serve(t, site(listen, up, "transport http {\n response_header_timeout "+timeout+"\n}"))
 			if got, _ := get(t, "http://"+listen); got != tc.status {
 				t.Errorf("status %d, want %d", got, tc.status)
 			}
@@ -75,9 +79,13 @@ func TestTapSeesRefusedConnections(t *testing.T) {
 
 func TestClientThatLeavesIsNeutral(t *testing.T) {
 	listen := freeport.Address(t)
-	up := backend(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	arrived := make(chan struct{})
+	up := backend(t, func(_ http.ResponseWriter, r *http.Request) {
+		close(arrived)
+		<-r.Context().Done()
+	})
 	serve(t, site(listen, up, ""))
-	canceledGet("http://"+listen, 100*time.Millisecond)
+	leave("http://"+listen, arrived)
 	wantAttempts(t, up, map[string]uint64{"canceled": 1})
 	if rate := upstreamOf(t, "test", up).SuccessRate; rate != 1 {
 		t.Errorf("success rate is %v, want 1", rate)
@@ -86,15 +94,19 @@ func TestClientThatLeavesIsNeutral(t *testing.T) {
 
 func TestClientThatLeavesInTheBodyIsNeutral(t *testing.T) {
 	listen := freeport.Address(t)
+	arrived := make(chan struct{})
 	up := backend(t, func(w http.ResponseWriter, r *http.Request) {
-		for r.Context().Err() == nil {
+		for n := 0; r.Context().Err() == nil; n++ {
 			if _, err := io.WriteString(w, strings.Repeat("x", 1<<16)); err != nil {
 				return
+			}
+			if n == 1000 { // more than fits into buffers: the client is reading
+				close(arrived)
 			}
 		}
 	})
 	serve(t, site(listen, up, ""))
-	canceledGet("http://"+listen, 100*time.Millisecond)
+	leave("http://"+listen, arrived)
 	wantAttempts(t, up, map[string]uint64{"success": 1})
 }
 
@@ -109,7 +121,7 @@ func TestClientsBrokenBodyIsNeutral(t *testing.T) {
 	defer conn.Close()
 	// a chunk whose size is no number breaks the body but not the connection
 	fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: %s\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nnonsense\r\n", listen)
-	conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	conn.SetReadDeadline(time.Now().Add(30 * time.Second))
 	io.ReadFull(conn, make([]byte, 12))
 	u := upstreamOf(t, "test", up)
 	if u.SuccessRate != 1 || u.Attempts["client_fault"]+u.Attempts["canceled"] != 1 {
@@ -171,7 +183,7 @@ func TestActiveHealthChecksAreNoAttempts(t *testing.T) {
 	for range 3 {
 		select {
 		case <-probes:
-		case <-time.After(5 * time.Second):
+		case <-time.After(30 * time.Second):
 			t.Fatal("no health check came")
 		}
 	}

@@ -2,7 +2,6 @@ package breaker
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"io"
 	"net"
@@ -31,14 +30,7 @@ func TestClientsThatLeaveAreNeutral(t *testing.T) {
 	t.Cleanup(func() { close(release) })
 	serve(t, site(listen, quick, "reverse_proxy "+up))
 	for _, path := range []string{"/", "/begun"} {
-		ctx, cancel := context.WithCancel(t.Context())
-		go func() { <-arrived; cancel() }()
-		req, _ := http.NewRequestWithContext(ctx, "GET", "http://"+listen+path, nil)
-		if res, err := client.Do(req); err == nil {
-			io.Copy(io.Discard, res.Body)
-			res.Body.Close()
-		}
-		cancel()
+		leave("http://"+listen+path, arrived)
 	}
 	wantCalls(t, 0, 0, 2)
 	wantState(t, "closed")
@@ -49,8 +41,10 @@ func TestClientsThatLeaveAreNeutral(t *testing.T) {
 func TestProbesThatClientsLeaveDoNotCloseIt(t *testing.T) {
 	listen := freeport.Address(t)
 	var stalls atomic.Bool
+	arrived := make(chan struct{}, 10)
 	up := backend(t, func(w http.ResponseWriter, r *http.Request) {
 		if stalls.Load() {
+			arrived <- struct{}{}
 			<-r.Context().Done()
 			return
 		}
@@ -61,7 +55,7 @@ func TestProbesThatClientsLeaveDoNotCloseIt(t *testing.T) {
 	stalls.Store(true)
 	wantState(t, "half_open")
 	for range 3 {
-		canceledGet("http://"+listen, 50*time.Millisecond)
+		leave("http://"+listen, arrived)
 	}
 	wantCalls(t, 0, 2, 3)
 	wantState(t, "half_open")
@@ -70,11 +64,22 @@ func TestProbesThatClientsLeaveDoNotCloseIt(t *testing.T) {
 // Nor is it answered in time when a client leaves before it is slow.
 func TestClientsThatLeaveDoNotHideAStall(t *testing.T) {
 	listen := freeport.Address(t)
-	up := backend(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-	serve(t, site(listen, "consecutive 3\nmin_calls 1000\nslow_call 100ms\nopen_for 30s", "reverse_proxy "+up))
-	for range 3 {
-		canceledGet("http://"+listen, 20*time.Millisecond)
-		canceledGet("http://"+listen, 200*time.Millisecond)
+	arrived := make(chan struct{}, 10)
+	up := backend(t, func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/early" {
+			arrived <- struct{}{}
+		}
+		<-r.Context().Done()
+	})
+	serve(t, site(listen, "consecutive 3\nmin_calls 1000\nslow_call 300ms\nopen_for 30s", "reverse_proxy "+up))
+	for n := range 3 {
+		leave("http://"+listen+"/early", arrived)
+		late := make(chan struct{})
+		go func() {
+			eventually(func() bool { s := view(t).snapshot(); return s.ConsecutiveSlow > n || s.State == "open" })
+			close(late)
+		}()
+		leave("http://"+listen+"/late", late)
 	}
 	wantState(t, "open")
 	if why := view(t).snapshot().Why; why != circuit.WhySlowInARow {
@@ -105,7 +110,7 @@ func TestBrokenBodiesAreNeutral(t *testing.T) {
 					}
 					fmt.Fprintf(conn, c.body, listen)
 					conn.(*net.TCPConn).CloseWrite()
-					conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+					conn.SetReadDeadline(time.Now().Add(30 * time.Second))
 					answered, _ := io.ReadAll(conn)
 					conn.Close()
 					if bytes.Contains(answered, []byte("fallback")) {
@@ -129,12 +134,12 @@ func TestAnswersThatAreReadSlowly(t *testing.T) {
 		<-goOn
 		fmt.Fprint(w, "two")
 	})
-	serve(t, site(listen, "min_calls 1\nslow_call 50ms 1%\nmax_concurrent 1\n", "reverse_proxy "+up+" {\n flush_interval -1\n}"))
+	serve(t, site(listen, "min_calls 1\nslow_call 1s 1%\nmax_concurrent 1\n", "reverse_proxy "+up+" {\n flush_interval -1\n}"))
 	res, err := client.Get("http://" + listen)
 	if err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(150 * time.Millisecond) // for the mark to pass
+	time.Sleep(1100 * time.Millisecond) // for the mark to pass
 	if s := view(t).snapshot(); s.State != "closed" || s.InFlight != 1 || s.Calls.Slow != 0 {
 		t.Errorf("while the answer is read: state %s, %d in flight, %d slow; want closed, 1 and 0", s.State, s.InFlight, s.Calls.Slow)
 	}

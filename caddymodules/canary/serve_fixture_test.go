@@ -84,7 +84,7 @@ func staged(canary, stable string) string {
 }
 
 func eventually(yes func() bool) bool {
-	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
 		if yes() {
 			return true
 		}

@@ -76,7 +76,7 @@ func (g *registering) stop() {
 func (g *registering) become(when string, want map[string]float64) {
 	g.t.Helper()
 	var got map[string]lease.Instance
-	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		got = g.instances(g.t)
 		same := len(got) == len(want)
 		for key, i := range got {

@@ -131,7 +131,7 @@ func (g *gateway) get() string {
 	response, err := proxyClient.Get("http://" + g.listen)
 	// After a reload, the listener of the old configuration accepts for a moment what it
 	// then drops, before anyone has seen a request.
-	for deadline := time.Now().Add(5 * time.Second); err != nil && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(30 * time.Second); err != nil && time.Now().Before(deadline); {
 		response, err = proxyClient.Get("http://" + g.listen)
 	}
 	if err != nil {
@@ -170,7 +170,7 @@ func (g *gateway) wantShares(when string, n int, want map[string]int) {
 
 func (g *gateway) eventually(is func() bool, told func() string) {
 	g.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !is(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); !is(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			g.t.Fatal(told())
 		}

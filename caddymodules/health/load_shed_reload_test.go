@@ -97,7 +97,7 @@ func TestLoadShedDecisionOutlivesAConfigurationThatFails(t *testing.T) {
 		t.Errorf("after a configuration that failed %+v is stored", got)
 	}
 	s.mustLoad(changed)
-	for deadline := time.Now().Add(10 * time.Second); s.stored() != nil; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); s.stored() != nil; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%+v is still stored when the changed configuration runs", s.stored())
 		}

@@ -100,7 +100,7 @@ func (s *shedSite) get(path string) (*http.Response, string) {
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}
 	var res *http.Response
 	var err error
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		// a reload can reset a connection that the old listener had queued
 		if res, err = client.Get(s.url + path); err == nil || time.Now().After(deadline) {
 			break

@@ -134,7 +134,7 @@ func TestOwnMonitor(t *testing.T) {
 		t.Error("the monitor is not in the registry")
 	}
 	cancel()
-	for deadline := time.Now().Add(10 * time.Second); !gone(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); !gone(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the monitor outlives the configuration")
 		}

@@ -182,7 +182,7 @@ func (g *gateway) log(file string) string {
 func (g *gateway) errorEntries(n int) []map[string]any {
 	g.t.Helper()
 	var text string
-	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if text = g.log("errors.log"); strings.Count(text, "\n") >= n {
 			break
 		}

@@ -248,7 +248,7 @@ func (g *gateway) counts() map[string]float64 {
 func (g *gateway) wantCounts(want map[string]float64) {
 	g.t.Helper()
 	var got map[string]float64
-	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if got = g.counts(); maps.Equal(got, want) {
 			return
 		}
@@ -259,7 +259,7 @@ func (g *gateway) wantCounts(want map[string]float64) {
 func (g *gateway) wantMetric(line string) {
 	g.t.Helper()
 	var text string
-	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if _, text = g.do("GET", "metrics.test/", nil); slices.Contains(strings.Split(text, "\n"), line) {
 			return
 		}
@@ -485,7 +485,7 @@ func TestServerSentEvents(t *testing.T) {
 	defer conn.Close()
 	begin := time.Now()
 	fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: site.test\r\n\r\n")
-	_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	_ = conn.SetReadDeadline(time.Now().Add(30 * time.Second))
 	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	headers := time.Since(begin)
 	if err != nil {

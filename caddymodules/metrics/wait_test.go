@@ -15,7 +15,7 @@ import (
 // after the new one runs.
 func (g *gateway) awaitOldListener() {
 	g.t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); caddy.ListenerUsage("tcp", g.addr) != 1; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); caddy.ListenerUsage("tcp", g.addr) != 1; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			g.t.Fatalf("%d configurations listen on %s, want one", caddy.ListenerUsage("tcp", g.addr), g.addr)
 		}

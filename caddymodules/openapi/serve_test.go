@@ -175,7 +175,7 @@ func (g *gateway) dial() net.Conn {
 		g.t.Fatal(err)
 	}
 	g.t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	conn.SetDeadline(time.Now().Add(30 * time.Second))
 	return conn
 }
 
@@ -225,7 +225,7 @@ func wantMetric(t *testing.T, want float64, name string, labels ...string) {
 }
 
 func within(yes func() bool) bool {
-	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
 		if yes() {
 			return true
 		}

@@ -103,7 +103,7 @@ func get(t *testing.T, listen string) answer {
 	res, err := client.Get("http://" + listen)
 	// After a reload, the listener of the old configuration accepts for a moment what
 	// it then drops, before anyone has seen a request.
-	for deadline := time.Now().Add(5 * time.Second); err != nil && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(30 * time.Second); err != nil && time.Now().Before(deadline); {
 		res, err = client.Get("http://" + listen)
 	}
 	if err != nil {

@@ -130,7 +130,7 @@ func TestAServiceThatBreaksOffFails(t *testing.T) {
 		t.Errorf("the client got %d, error %v, want half an answer", res.StatusCode, err)
 	}
 	s := handlerOf(t).snapshot().Success
-	for deadline := time.Now().Add(10 * time.Second); s.Samples == 0 && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); s.Samples == 0 && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		s = handlerOf(t).snapshot().Success
 	}
 	if s.Samples != 1 || s.Rate != 0 {

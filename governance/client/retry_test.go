@@ -163,7 +163,7 @@ func TestAnswerThatNobodyWantsIsClosed(t *testing.T) {
 			t.Errorf("status %d, %v", code, err)
 		}
 	}
-	if took := time.Since(start); took > 3*time.Second {
+	if took := time.Since(start); took > 20*time.Second {
 		t.Errorf("4 requests took %v", took)
 	}
 	for _, u := range transport.Snapshot().Upstreams {
@@ -284,7 +284,7 @@ func TestCallersDoNotSeeThatAnEndpointDies(t *testing.T) {
 	again := &httptest.Server{Listener: listener, Config: &http.Server{Handler: answers("a", &a)}}
 	again.Start()
 	t.Cleanup(again.Close)
-	for deadline := time.Now().Add(10 * time.Second); a.Load() < before+50; {
+	for deadline := time.Now().Add(30 * time.Second); a.Load() < before+50; {
 		if time.Now().After(deadline) {
 			t.Fatalf("the endpoint that came back got %d requests", a.Load()-before)
 		}

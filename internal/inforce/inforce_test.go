@@ -45,7 +45,7 @@ func config(fails string) []byte {
 
 func want(t *testing.T, when string, n int64) {
 	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); called.Load() < n && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(30 * time.Second); called.Load() < n && time.Now().Before(deadline); {
 		time.Sleep(time.Millisecond)
 	}
 	time.Sleep(2 * look) // for what should not happen

@@ -130,7 +130,7 @@ func TestNothingTakesLong(t *testing.T) {
 		p := schema31(t, test.schema)
 		start := time.Now()
 		v := p.program.Judge([]byte(test.text))
-		if took := time.Since(start); v != onepass.Unknown || took > 5*time.Second { // seconds to minutes if nothing is paid
+		if took := time.Since(start); v != onepass.Unknown || took > 20*time.Second { // seconds to minutes if nothing is paid
 			t.Errorf("%s: %v after %v", name, v, took)
 		} else {
 			t.Logf("%s: gave up after %v", name, took)

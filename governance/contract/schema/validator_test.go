@@ -96,7 +96,7 @@ func TestHostileValues(t *testing.T) {
 		if v.JSON([]byte(text), &report); report.Total == 0 {
 			t.Errorf("%s: no violation", name)
 		}
-		if took := time.Since(begin); took > 3*time.Second {
+		if took := time.Since(begin); took > 20*time.Second {
 			t.Errorf("%s: took %v", name, took)
 		}
 	}
