@@ -84,12 +84,7 @@ func newProcess(t *testing.T) *process {
 
 func (g *process) stop() {
 	g.t.Helper()
-	if err := caddy.Stop(); err != nil {
-		g.t.Errorf("stopping: %v", err)
-	}
-	if left := livestate.Default.List(); len(left) != 0 {
-		g.t.Errorf("left in the registry: %v", left)
-	}
+	adapttest.Stop(g.t)
 }
 
 // adapted is the configuration of a site with these directives.
@@ -122,7 +117,7 @@ http://%s {
 
 func (g *process) load(directives string) {
 	g.t.Helper()
-	if err := caddy.Load([]byte(g.adapted(directives)), true); err != nil {
+	if err := adapttest.Load([]byte(g.adapted(directives))); err != nil {
 		g.t.Fatalf("loading: %v", err)
 	}
 }
@@ -132,7 +127,7 @@ func (g *process) load(directives string) {
 func (g *process) fail(directives, want string) {
 	g.t.Helper()
 	config := strings.Replace(g.adapted(directives), `"apps": {`, `"apps": {"weir_test_canary_failing": {},`, 1)
-	if err := caddy.Load([]byte(config), true); err == nil || !strings.Contains(err.Error(), want) {
+	if err := adapttest.Load([]byte(config)); err == nil || !strings.Contains(err.Error(), want) {
 		g.t.Fatalf("loading: %v, want an error with %q", err, want)
 	}
 }

@@ -10,10 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
-
 	"github.com/weirproxy/weir/governance/cohort"
-	"github.com/weirproxy/weir/governance/livestate"
 	"github.com/weirproxy/weir/internal/adapttest"
 	"github.com/weirproxy/weir/internal/freeport"
 )
@@ -39,12 +36,7 @@ func startGateway(t *testing.T, settings, site string) gateway {
 	listen := freeport.Address(t)
 	loadGateway(t, listen, settings, site)
 	t.Cleanup(func() {
-		if err := caddy.Stop(); err != nil {
-			t.Errorf("stopping: %v", err)
-		}
-		if left := livestate.Default.List(); len(left) != 0 {
-			t.Errorf("left in the registry: %v", left)
-		}
+		adapttest.Stop(t)
 	})
 	return gateway{"http://" + listen}
 }

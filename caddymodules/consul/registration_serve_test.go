@@ -56,19 +56,14 @@ func (g *registering) config(options string) []byte {
 
 func (g *registering) load(options string) {
 	g.t.Helper()
-	if err := caddy.Load(g.config(options), true); err != nil {
+	if err := adapttest.Load(g.config(options)); err != nil {
 		g.t.Fatal(err)
 	}
 }
 
 func (g *registering) stop() {
 	g.t.Helper()
-	if err := caddy.Stop(); err != nil {
-		g.t.Error(err)
-	}
-	if left := livestate.Default.List(); len(left) != 0 {
-		g.t.Errorf("left in the registry: %v", left)
-	}
+	adapttest.Stop(g.t)
 }
 
 // become waits until the services are registered with the weights given, and until

@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
 	_ "github.com/weirproxy/weir/caddymodules/balance"
@@ -71,14 +70,9 @@ func (g *gateway) config(proxy string) []byte {
 // load has Caddy run a proxy of these options until the test ends.
 func (g *gateway) load(proxy string) error {
 	g.t.Helper()
-	err := caddy.Load(g.config(proxy), true)
+	err := adapttest.Load(g.config(proxy))
 	g.t.Cleanup(func() {
-		if err := caddy.Stop(); err != nil {
-			g.t.Errorf("stopping: %v", err)
-		}
-		if left := livestate.Default.List(); len(left) != 0 {
-			g.t.Errorf("left in the registry: %v", left)
-		}
+		adapttest.Stop(g.t)
 	})
 	return err
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/weirproxy/weir/governance/lease"
 	"github.com/weirproxy/weir/governance/livestate"
+	"github.com/weirproxy/weir/internal/adapttest"
 )
 
 func TestServe(t *testing.T) {
@@ -205,9 +206,7 @@ func TestACacheFileServesAtTheStart(t *testing.T) {
 	g.serve(proxy)
 	g.wantShares("at first", 1, map[string]int{"a": 1})
 	g.eventually(func() bool { return g.shown("consul_kv:web").Answers > 0 }, func() string { return "there is no answer" })
-	if err := caddy.Stop(); err != nil {
-		t.Fatal(err)
-	}
+	adapttest.Stop(t)
 	g.down(true)
 	g.serve(proxy)
 	g.wantShares("from the cache", 5, map[string]int{"a": 5})

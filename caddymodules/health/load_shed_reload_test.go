@@ -48,7 +48,7 @@ func (s *shedSite) mustFail(lines string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if err := caddy.Load(broken, true); err == nil {
+	if err := adapttest.Load(broken); err == nil {
 		s.t.Fatal("this loads")
 	}
 }

@@ -61,14 +61,7 @@ func newShedSite(t *testing.T) *shedSite {
 	host := freeport.Address(t)
 	s := &shedSite{t, "http://" + host, t.TempDir(), host}
 	t.Cleanup(func() {
-		if err := caddy.Stop(); err != nil {
-			t.Errorf("stopping: %v", err)
-		}
-		for _, held := range livestate.Default.List() {
-			if held.Kind == loadSheds {
-				t.Errorf("left in the registry: %v", held)
-			}
-		}
+		adapttest.Stop(t)
 	})
 	return s
 }
@@ -80,7 +73,7 @@ func (s *shedSite) load(lines string) error {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return caddy.Load([]byte(adapted), true)
+	return adapttest.Load([]byte(adapted))
 }
 
 func (s *shedSite) caddyfile(lines string) string {

@@ -130,9 +130,7 @@ func start(t *testing.T, sites string) *gateway {
 	}
 	t.Cleanup(func() {
 		g.client.CloseIdleConnections()
-		if err := caddy.Stop(); err != nil {
-			t.Error(err)
-		}
+		adapttest.Stop(t)
 	})
 	if err := g.load(sites); err != nil {
 		t.Fatal(err)
@@ -146,7 +144,6 @@ func (g *gateway) reload(sites string) {
 	if err := g.load(sites); err != nil {
 		g.t.Fatal(err)
 	}
-	g.awaitOldListener()
 }
 
 // load makes Caddy run the sites.
@@ -175,7 +172,7 @@ http://metrics.test:$PORT {
 	if err != nil {
 		return err
 	}
-	return caddy.Load([]byte(config), true)
+	return adapttest.Load([]byte(config))
 }
 
 // do sends a request to http://site.test, or another host in the path, that must be
@@ -590,7 +587,6 @@ func TestReloadWithOtherBuckets(t *testing.T) {
 	} else if text := err.Error(); !strings.Contains(text, `"api"`) || !strings.Contains(text, "buckets 1 3") || !strings.Contains(text, "buckets 7") {
 		t.Errorf("the error does not name both: %v", err)
 	}
-	g.awaitOldListener()
 	g.do("GET", "/", nil)
 	g.wantMetric(`gateway_http_request_duration_seconds_bucket{method="GET",route="api",status="200",le="2"} 2`)
 

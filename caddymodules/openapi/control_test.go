@@ -245,9 +245,7 @@ func TestValidate(t *testing.T) {
 	if _, err := settled(t).Replace([]byte(apiWith("pushed")), ""); err != nil {
 		t.Fatal(err)
 	}
-	if err := caddy.Stop(); err != nil {
-		t.Fatal(err)
-	}
+	adapttest.Stop(t)
 	write(t, path, apiWith("b"))
 	before := allFiles(t, storage)
 	for _, source := range []string{path, server.URL + "/api.yaml"} {
@@ -299,9 +297,7 @@ func TestURLInACaddy(t *testing.T) {
 	if _, err := h.Control([]string{"reload"}, nil); !errors.Is(err, livestate.ErrUnavailable) || !strings.Contains(err.Error(), "503") {
 		t.Errorf("unavailable: %v", err)
 	}
-	if err := caddy.Stop(); err != nil {
-		t.Fatal(err)
-	}
+	adapttest.Stop(t)
 	if err := g.load(directives); err != nil {
 		t.Fatal(err)
 	}

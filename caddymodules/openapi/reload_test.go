@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/caddyserver/caddy/v2"
+	"github.com/weirproxy/weir/internal/adapttest"
 )
 
 // A request keeps the document that it began with, over a swap of the document and over a reload; its answer is judged
@@ -92,9 +92,7 @@ func TestADocumentThatDropsAnOperation(t *testing.T) {
 	// nor does it keep the gateway from starting again
 	stored := filepath.Join(g.storage, "weir", "contracts", "operations", "pets.json")
 	eventually(t, "the operation is kept", func() bool { _, err := os.Stat(stored); return err == nil })
-	if err := caddy.Stop(); err != nil {
-		t.Fatal(err)
-	}
+	adapttest.Stop(t)
 	if err := g.load(contractOf(path, "report_only upload") + "respond ok"); err != nil {
 		t.Fatal(err)
 	}

@@ -46,11 +46,7 @@ func (*witness) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 // load makes Caddy run the Caddyfile.
 func load(t *testing.T, caddyfile string) error {
 	t.Helper()
-	adapted, err := adapttest.Adapt("{\n\tadmin off\n\tpersist_config off\n\tauto_https off\n}\n" + caddyfile)
-	if err != nil {
-		t.Fatalf("adapting: %v", err)
-	}
-	return caddy.Load([]byte(adapted), true)
+	return adapttest.LoadCaddyfile(t, "", caddyfile)
 }
 
 // serve runs the Caddyfile until the test ends, and checks then that nothing of
@@ -61,12 +57,7 @@ func serve(t *testing.T, caddyfile string) {
 		t.Fatalf("loading: %v", err)
 	}
 	t.Cleanup(func() {
-		if err := caddy.Stop(); err != nil {
-			t.Errorf("stopping: %v", err)
-		}
-		if left := livestate.Default.List(); len(left) != 0 {
-			t.Errorf("left in the registry: %v", left)
-		}
+		adapttest.Stop(t)
 	})
 }
 
