@@ -167,7 +167,7 @@ func (s *Server) Pause() {
 func (s *Server) Resume() { s.check(s.agent.signal(resume)) }
 
 // Start starts a server that has ended again, on the same ports, and returns when it has
-// a leader and takes writes.
+// a leader and its node, and takes writes.
 func (s *Server) Start() {
 	s.Launch()
 	s.WaitReady()
@@ -177,8 +177,8 @@ func (s *Server) Start() {
 // tests that watch for the first answer themselves.
 func (s *Server) Launch() { s.check(s.launch()) }
 
-// WaitReady returns when the server has a leader and takes writes. It is given two
-// minutes.
+// WaitReady returns when the server has a leader and its node, and takes writes. It is given
+// two minutes.
 func (s *Server) WaitReady() {
 	ctx, cancel := context.WithTimeout(context.Background(), startWithin)
 	defer cancel()

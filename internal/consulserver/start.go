@@ -119,6 +119,14 @@ func (s *Server) ready(ctx context.Context, client *api.Client) error {
 	if leader == "" {
 		return errors.New("it has no leader")
 	}
+	// who has no node yet cannot begin a session there
+	node, _, err := client.Catalog().Node(s.Node, query)
+	if err != nil {
+		return err
+	}
+	if node == nil {
+		return errors.New("its node is not registered")
+	}
 	write := (&api.WriteOptions{}).WithContext(ctx)
 	key := "consulserver/" + s.Node
 	if _, err := client.KV().Put(&api.KVPair{Key: key}, write); err != nil {
