@@ -51,7 +51,7 @@ func TestTheProxyEndsWithAKilledBenchmark(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(5 * time.Second); runs(child); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); runs(child); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			if p, err := os.FindProcess(child); err == nil {
 				_ = p.Kill()

@@ -45,7 +45,7 @@ func TestErrorsForClientsThatWaitToBeAsked(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer conn.Close()
-			conn.SetDeadline(time.Now().Add(2 * time.Second))
+			conn.SetDeadline(time.Now().Add(30 * time.Second))
 			io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n"+tt.expect+"\r\n")
 			if tt.expect == "" {
 				io.WriteString(conn, "{}")
