@@ -16,13 +16,15 @@ import (
 const (
 	breakerSlowCall    = time.Second
 	breakerRecoverOver = time.Second
-	breakerRate        = 100.0 // requests a second
-	breakerClients     = 512   // connections, so that a stall does not stall the load
+	breakerRate        = 30.0 // requests a second, of each of several at once
+	breakerClients     = 512  // connections, so that a stall does not stall the load
 	// breakerMostFailed is what clients may see fail: five in a row open it, some are under way
 	// just then, and there are two probes at a time.
 	breakerMostFailed = 20
 	// breakerMostStalled is what comes in until a stall is noticed.
 	breakerMostStalled = int(2*breakerRate) + breakerMostFailed
+	// busyMachine is by what a machine that does other things too may be late.
+	busyMachine = 3 * time.Second
 )
 
 const breakerLines = `breaker checkout {
@@ -103,6 +105,7 @@ func TestABreakerOpensAndTrafficComesBack(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			var now atomic.Int32
 			b := NewBackend(t, "one")
 			b.Handle("/shop", troubled(&now))
@@ -128,8 +131,8 @@ func TestABreakerOpensAndTrafficComesBack(t *testing.T) {
 				t.Fatalf("the breaker does not open: %+v", breakerState(t, g))
 			}
 			opened := time.Since(began)
-			if opened > 2*breakerSlowCall {
-				t.Errorf("the breaker opens after %v, want at most %v", opened, 2*breakerSlowCall)
+			if opened > 2*breakerSlowCall+busyMachine {
+				t.Errorf("the breaker opens after %v, want at most %v", opened, 2*breakerSlowCall+busyMachine)
 			}
 
 			// the trouble lasts until probes have failed, and it is open anew
@@ -142,7 +145,7 @@ func TestABreakerOpensAndTrafficComesBack(t *testing.T) {
 			}
 			ended := time.Now()
 			c.end(&now, b)
-			within := time.Duration(again.OpenFor*float64(time.Second)) + time.Second + breakerRecoverOver
+			within := time.Duration(again.OpenFor*float64(time.Second)) + time.Second + breakerRecoverOver + busyMachine
 			if !Eventually(within+5*time.Second, func() bool {
 				s := breakerState(t, g)
 				return s.State == "closed" && s.Share == 1

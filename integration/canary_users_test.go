@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-const manyUsers = 2000
+const manyUsers = 1000
 
 // userID is the id of the nth user.
 func userID(n int) string { return fmt.Sprint("user-", n) }

@@ -83,7 +83,7 @@ func (c *crowd) change(lasts time.Duration) int {
 		})
 	}
 	writes.Wait()
-	if took := time.Since(began); took > lasts*5/4 {
+	if took := time.Since(began); took > lasts+5*time.Second {
 		c.t.Errorf("%d changes took %v: Consul does not keep up, and this is no longer what it is about", changes, took)
 	}
 	return changes
@@ -194,7 +194,7 @@ func followMany(t *testing.T, lasts time.Duration) {
 	}
 }
 
-func TestConsulFollowsManyInstancesOverOneConnection(t *testing.T) { followMany(t, 20*time.Second) }
+func TestConsulFollowsManyInstancesOverOneConnection(t *testing.T) { followMany(t, 10*time.Second) }
 
 func TestSoakConsulFollowsManyInstancesOverOneConnection(t *testing.T) {
 	Soak(t)

@@ -21,7 +21,7 @@ import (
 const (
 	// hostileWithin is the most that one hostile request may take. It is for a machine that does other things
 	// too: what is not bounded takes minutes or more.
-	hostileWithin = 15 * time.Second
+	hostileWithin = 40 * time.Second
 	// hostileMemory is what the process may take from the system for all of them. Bodies of 10 MB make most of it,
 	// each once as it is read and once as a tree of limited size.
 	hostileMemory = 400 << 20
@@ -138,8 +138,10 @@ func TestContractRefusesLargeBodies(t *testing.T) {
 	t.Parallel()
 	g := startContract(t, map[string]string{"hostile.json": hostileDocument()}, hostileLines...)
 	bomb := new(bytes.Buffer)
-	packer := gzip.NewWriter(bomb)
-	fmt.Fprintf(packer, "%q", strings.Repeat("a", 100<<20))
+	packer, _ := gzip.NewWriterLevel(bomb, gzip.BestSpeed) // a level that there is
+	for _, part := range []string{`"`, strings.Repeat("a", 100<<20), `"`} {
+		_, _ = io.WriteString(packer, part)
+	}
 	_ = packer.Close()
 	for _, test := range []struct {
 		name, path, coding string

@@ -253,8 +253,12 @@ func (s *swapped) swapsUnderLoad(t *testing.T, early, count int) {
 }
 
 func TestContractSwapsUnderLoadCostNoRequest(t *testing.T) {
-	t.Run("file", func(t *testing.T) { fromFile(t).swapsUnderLoad(t, 8, 20) })
+	t.Run("file", func(t *testing.T) {
+		t.Parallel()
+		fromFile(t).swapsUnderLoad(t, 8, 20)
+	})
 	t.Run("URL", func(t *testing.T) {
+		t.Parallel()
 		s, d := fromURL(t)
 		s.swapsUnderLoad(t, 8, 20)
 		s.checkUnchanged(t, d)

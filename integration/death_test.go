@@ -150,7 +150,7 @@ func deaths(t *testing.T, rates []float64, lasts time.Duration) {
 }
 
 func TestClientsSeeFewFailuresWhenABackEndDies(t *testing.T) {
-	deaths(t, []float64{10, 100}, 10*time.Second)
+	deaths(t, []float64{10, 100}, 6*time.Second)
 }
 
 func TestSoakClientsSeeFewFailuresWhenABackEndDies(t *testing.T) {

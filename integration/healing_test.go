@@ -96,6 +96,7 @@ func untilFairShare(g *Gateway, backends []*Backend, third *Backend, since time.
 }
 
 func TestABackEndThatFailsAllIsFoundAgainWhenItHeals(t *testing.T) {
+	t.Parallel()
 	heals(t, 2000, func(g *Gateway, third *Backend) {
 		// failed again after its first ejections
 		Eventually(20*time.Second, func() bool { return g.Upstream("shop", third.Address).EjectedFor > 2 })
