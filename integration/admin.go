@@ -4,10 +4,12 @@ package integration
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/weirproxy/weir/governance/balance"
@@ -51,6 +53,18 @@ func do(client *http.Client, r *http.Request) (*Answer, error) {
 	return &Answer{res.StatusCode, res.Header, string(body)}, nil
 }
 
+// command posts, and again if the connection was reset: a reload that is just replacing the
+// admin API's listener resets what waits at the old one, which nobody has read.
+func (g *Gateway) command(path, body string, header http.Header) (a *Answer, err error) {
+	for range 3 {
+		a, err = g.send(http.MethodPost, path, body, header)
+		if !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.EPIPE) {
+			break
+		}
+	}
+	return a, err
+}
+
 // Load has the gateway load a configuration, also one that it runs already, and
 // returns its refusal if it refuses.
 func (g *Gateway) Load(config string) error {
@@ -58,7 +72,7 @@ func (g *Gateway) Load(config string) error {
 	if isJSON(config) {
 		contentType = "application/json"
 	}
-	a, err := g.send(http.MethodPost, "/load", config, http.Header{
+	a, err := g.command("/load", config, http.Header{
 		"Content-Type":  {contentType},
 		"Cache-Control": {"must-revalidate"},
 	})
@@ -91,7 +105,7 @@ func (g *Gateway) Get(path string) *Answer {
 
 // get asks again where a reload is just replacing the admin API's listener.
 func (g *Gateway) get(path string) (a *Answer, err error) {
-	Eventually(5*time.Second, func() bool {
+	Eventually(30*time.Second, func() bool {
 		a, err = g.send(http.MethodGet, path, "", nil)
 		return err == nil
 	})
@@ -101,7 +115,7 @@ func (g *Gateway) get(path string) (a *Answer, err error) {
 // Post posts JSON to the admin API.
 func (g *Gateway) Post(path, body string) *Answer {
 	g.t.Helper()
-	a, err := g.send(http.MethodPost, path, body, http.Header{"Content-Type": {"application/json"}})
+	a, err := g.command(path, body, http.Header{"Content-Type": {"application/json"}})
 	if err != nil {
 		g.t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/weirproxy/weir/internal/consulserver"
 )
 
-// inCatalogue registers a back end with the agent, which checks it each second.
+// inCatalogue registers a back end with the agent, which checks it each second, and is patient.
 func inCatalogue(t *testing.T, client *api.Client, b *Backend, weight int, stage string, tags ...string) (ill *atomic.Bool) {
 	t.Helper()
 	ill = new(atomic.Bool)
@@ -29,7 +29,7 @@ func inCatalogue(t *testing.T, client *api.Client, b *Backend, weight int, stage
 		ID: b.Name, Name: "web", Address: host, Port: n, Tags: tags,
 		Meta:    map[string]string{"stage": stage},
 		Weights: &api.AgentWeights{Passing: weight, Warning: 1},
-		Check:   &api.AgentServiceCheck{HTTP: "http://" + b.Address + "/health", Interval: "1s", Timeout: "1s"},
+		Check:   &api.AgentServiceCheck{HTTP: "http://" + b.Address + "/health", Interval: "1s", Timeout: "20s"},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -18,8 +18,10 @@ import (
 
 const (
 	// consulSoon is how soon what happens must be seen on the other side of Consul, and
-	// how soon after its first answer a registration that was lost must be back.
-	consulSoon = 2 * time.Second
+	// how soon after its first answer a registration that was lost must be back: two
+	// seconds, and three for a machine that does other things too. What waits for the end
+	// of something takes ten or more.
+	consulSoon = 5 * time.Second
 	// consulPatience is for what has no bound of its own on a busy machine.
 	consulPatience = 30 * time.Second
 )

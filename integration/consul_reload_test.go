@@ -20,8 +20,8 @@ const (
 	// joinedDrain is how long the gateway drains.
 	joinedDrain = time.Second
 	// joinedUpdate is how soon another weight is written: at most every 5 s, once a second
-	// is looked.
-	joinedUpdate = 8 * time.Second
+	// is looked, on a busy machine later.
+	joinedUpdate = 15 * time.Second
 )
 
 // joined is a gateway that is registered and follows two back ends.
@@ -142,7 +142,10 @@ func reloadJoined(t *testing.T, early, count int) {
 		r.Registrations, r.Renewals, r.Updates, later-answers, connections, j.tap.accepted.Load(),
 		before.Goroutines, early, after.Goroutines, before.Heap/(1<<20), early, after.Heap/(1<<20))
 
-	checkFailures(t, all, new(Result))
+	// nor are there more connections that a reload resets than there are reloads: see Result.Unanswered
+	if all.FailedAnswers() > 0 || all.Unanswered() > count {
+		t.Errorf("%d requests failed, %d were left without an answer", all.FailedAnswers(), all.Unanswered())
+	}
 	if r.Registrations != 1 || r.Failures != 0 || r.Session != key.Session || r.Instance.ID != told.ID {
 		t.Errorf("there was not one registration all the time: %+v", r)
 	}

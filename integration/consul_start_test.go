@@ -16,9 +16,11 @@ import (
 const (
 	// refusedWithin is how soon a request is refused by a gateway that just started and
 	// knows no instance: it waits 3 s for a first answer of Consul's, and a busy machine
-	// is a little late.
-	refusedWithin = 3*time.Second + 500*time.Millisecond
-	cacheMaxAge   = time.Minute
+	// is late.
+	refusedWithin = 6 * time.Second
+	// atOnceWithin is less than it would wait once more.
+	atOnceWithin = 2500 * time.Millisecond
+	cacheMaxAge  = time.Minute
 )
 
 // cached is what the tests know of the cache file.
@@ -58,7 +60,7 @@ func (f *follower) refuses(t *testing.T, when string) {
 	t.Helper()
 	client := NewClient(1)
 	defer client.CloseIdleConnections()
-	for _, within := range []time.Duration{refusedWithin, time.Second} {
+	for _, within := range []time.Duration{refusedWithin, atOnceWithin} {
 		began := time.Now()
 		a := ask(t, client, f.site.URL(), nil)
 		took := time.Since(began)

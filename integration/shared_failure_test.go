@@ -114,7 +114,7 @@ func sharedHeals(t *testing.T, url string, backends []*Backend) {
 	for _, b := range backends {
 		b.Answer()
 	}
-	within := sharedOpenFor + time.Second + sharedRecover
+	within := sharedOpenFor + time.Second + sharedRecover + busyMachine
 	ctx, stop := context.WithTimeout(t.Context(), within+3*time.Second)
 	defer stop()
 	var load sync.WaitGroup
