@@ -113,9 +113,10 @@ func (j *joined) takesOver(t *testing.T) {
 // leaves takes the registration out of the configuration.
 func (j *joined) leaves(t *testing.T) {
 	t.Helper()
-	page := j.keys.at()
+	page, began := j.keys.at(), time.Now()
 	j.MustLoad(j.config("unregistered"))
-	took := j.keys.await(t, joinedDrain+consulSoon, "no registration", func(all []lease.Instance) bool { return len(all) == 0 })
+	j.keys.await(t, joinedDrain+consulSoon, "no registration", func(all []lease.Instance) bool { return len(all) == 0 })
+	took := time.Since(began)
 	t.Logf("a registration that is taken out, with %v to drain, is gone after %v", joinedDrain, took.Round(time.Millisecond))
 	if pages := j.keys.since(page); len(pages) != 3 || !strings.Contains(written(pages[1]), `"draining":true`) || took < joinedDrain {
 		t.Errorf("it was not there, draining, and gone, but gone after %v in %d steps:", took, len(pages))

@@ -20,6 +20,8 @@ const (
 	estateRate = 50.0 // requests a second
 	// heardWithin is how soon a gateway asks Consul again that did not answer.
 	heardWithin = 10 * time.Second
+	// loadMessage is what a process logs as the machine has more or less to do.
+	loadMessage = "process health changed"
 )
 
 // estate is a gateway and three instances of web. They speak with the same Consul server,
@@ -178,7 +180,7 @@ func (e *estate) checkLog(name string, messages []string, times int) {
 	}
 	e.t.Logf("%s logged %d lines", name, len(messages))
 	for message, n := range count {
-		if n > times {
+		if n > times && message != loadMessage {
 			e.t.Errorf("%s logged %q %d times in %d troubles", name, message, n, times)
 		}
 	}

@@ -49,15 +49,19 @@ func newLeasedBackend(t *testing.T, client *api.Client, name string) *leasedBack
 }
 
 // sizes notes how many instances the gateway uses until there are only so many, with when
-// that changed.
-func (f *follower) sizes(t *testing.T, until int, within time.Duration) (sizes []int, at []time.Duration) {
+// that changed, and until when there were more for sure.
+func (f *follower) sizes(t *testing.T, until int, within time.Duration) (sizes []int, at []time.Duration, more time.Time) {
 	t.Helper()
 	began := time.Now()
 	last := -1
 	if !Eventually(within, func() bool {
+		asked := time.Now()
 		v, err := f.followed()
 		if err != nil {
 			t.Fatal(err)
+		}
+		if len(v.used()) > until {
+			more = asked
 		}
 		if n := len(v.used()); n != last {
 			last = n
@@ -68,14 +72,15 @@ func (f *follower) sizes(t *testing.T, until int, within time.Duration) (sizes [
 		t.Fatalf("after %v the gateway uses %v instances, at %v", within, sizes, at)
 	}
 	t.Logf("the gateway uses %v instances, at %v", sizes, at)
-	return sizes, at
+	return sizes, at, more
 }
 
-// withoutEnd is the load without its end, by which there was nobody to answer any more.
+// withoutEnd is a load that has just ended without what was answered in its end, by when
+// there was nobody any more.
 func withoutEnd(load *Result, end time.Duration) *Result {
 	r := &Result{Took: load.Took - end}
 	for _, s := range load.Samples {
-		if s.At < r.Took {
+		if s.At+s.Latency < r.Took {
 			r.Samples = append(r.Samples, s)
 		}
 	}
@@ -100,7 +105,7 @@ func TestConsulMassRemoval(t *testing.T) {
 	for _, m := range members[:5] {
 		endSessions(t, consul, m.session)
 	}
-	sizes, at := g.sizes(t, 5, 3*removalInterval)
+	sizes, at, _ := g.sizes(t, 5, 3*removalInterval+consulSoon)
 	// three of ten, and with the next interval, which begins when the gateway hears of the
 	// first, the other two
 	for i, n := range sizes {
@@ -112,14 +117,15 @@ func TestConsulMassRemoval(t *testing.T) {
 	for _, m := range members[5:] {
 		endSessions(t, consul, m.session)
 	}
-	sizes, at = g.sizes(t, 0, removalEmpty+removalInterval)
+	sizes, at, more := g.sizes(t, 0, removalEmpty+removalInterval+consulSoon)
 	// one may go before the gateway hears that all do
 	for i, n := range sizes {
 		if n < 4 && at[i] < removalEmpty {
 			t.Errorf("%d instances are left %v after all went, which is less than empty_after", n, at[i])
 		}
 	}
-	wantNoFailure(t, "until there is nobody", withoutEnd(stop(), 500*time.Millisecond)) // it takes a moment to see that
+	load := stop()
+	wantNoFailure(t, "until there is nobody", withoutEnd(load, time.Since(more)))
 	f, err := g.followed()
 	if err != nil || f.EmptyBelieved != 1 || f.Used != 0 {
 		t.Errorf("in the end: %+v, %v", f.Status, err)

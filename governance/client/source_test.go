@@ -166,7 +166,7 @@ func TestRequestsWaitForTheFirstList(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := SourceFunc(func(ctx context.Context) ([]Endpoint, error) {
 			select {
-			case <-time.After(30 * time.Second):
+			case <-time.After(5 * time.Second):
 				return Static("a:1"), nil
 			case <-ctx.Done():
 				return nil, ctx.Err()
