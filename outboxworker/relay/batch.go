@@ -114,8 +114,12 @@ func (w *worker) work(ctx context.Context, l *lane, r *read, began time.Time) (p
 		return progress{}, err
 	}
 	w.relay.observe(l, r, f, wf, again.results, first.results, began)
-	// A look that read all there was need not be made again before the scout says so.
-	p.more = p.sleep > 0 || r.last != 0 || r.probing || f.left != 0 || len(r.waiting) > 0 || l.skipDue
+	// A look that read all there was need not be made again before the scout says so. After a
+	// retry alone there seldom is another one: the scout, who is asked, knows for less.
+	p.more = p.sleep > 0 || r.last != 0 || r.probing || f.left != 0 || len(r.waiting) > 1 || l.skipDue
+	if len(r.waiting) == 1 {
+		w.unprobed.Store(true)
+	}
 	p.messages = len(f.delivered.ids) + len(f.deferred.ids) + len(f.dead.ids) + len(wf.delivered) + len(wf.resumed) + len(wf.dead.ids)
 	return p, nil
 }

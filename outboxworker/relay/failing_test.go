@@ -190,22 +190,9 @@ func TestAReceiverThatFails(t *testing.T) {
 }
 
 // outcomes is the value of outbox_deliveries_total of an outcome.
-func (f *fixture) outcomes(outcome string) (sum float64) {
+func (f *fixture) outcomes(outcome string) float64 {
 	f.Helper()
-	families, err := f.registry.Gather()
-	if err != nil {
-		f.Fatal(err)
-	}
-	for _, family := range families {
-		for _, m := range family.Metric {
-			for _, label := range m.Label {
-				if family.GetName() == "outbox_deliveries_total" && label.GetName() == "outcome" && label.GetValue() == outcome {
-					sum += m.GetCounter().GetValue()
-				}
-			}
-		}
-	}
-	return sum
+	return f.labelled("outbox_deliveries_total", "outcome", outcome)
 }
 
 // Two keys alone cannot show that it is the receiver that fails. When their messages have

@@ -82,6 +82,25 @@ func (f *fixture) metric(name string) float64 {
 	return sum
 }
 
+// labelled is the sum of those values of a counter that have a label.
+func (f *fixture) labelled(name, label, value string) (sum float64) {
+	f.Helper()
+	families, err := f.registry.Gather()
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, family := range families {
+		for _, m := range family.Metric {
+			for _, l := range m.Label {
+				if family.GetName() == name && l.GetName() == label && l.GetValue() == value {
+					sum += m.GetCounter().GetValue()
+				}
+			}
+		}
+	}
+	return sum
+}
+
 // receiver is a sink that does what a test says, and remembers what it was given.
 type receiver = outboxtest.Receiver
 

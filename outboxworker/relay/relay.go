@@ -46,8 +46,9 @@ type Relay struct {
 	timers    *timers
 
 	connected   atomic.Int32
-	scouting    atomic.Bool  // somebody finds out for resting workers
-	pausedUntil atomic.Int64 // by the receiver's wish, in nanoseconds from made on
+	scouting    atomic.Bool   // somebody finds out for resting workers
+	rested      chan struct{} // a worker that the last probe left out rests
+	pausedUntil atomic.Int64  // by the receiver's wish, in nanoseconds from made on
 	isAway      atomic.Bool
 	keeping     atomic.Bool         // there are partitions for delivered messages
 	reached     [lanes]atomic.Int64 // the id up to which a lane has been worked on
@@ -75,6 +76,7 @@ func New(settings Settings, to sink.Sink, metrics *Metrics, logger *zap.Logger) 
 		metrics:   metrics,
 		outage:    circuit.New(circuit.NewHistory(), outageSettings(&settings), nil),
 		suspicion: newSuspicion(settings.BreakerMessages),
+		rested:    make(chan struct{}, 1),
 	}
 	for i := range settings.Workers {
 		w := &worker{relay: r, sql: sql, wake: make(chan struct{}, 1)}

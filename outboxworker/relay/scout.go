@@ -14,6 +14,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -122,26 +123,36 @@ func (s *scout) loop(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// wait waits for d, or for a notification.
+// wait waits for d, for a notification, or for a worker that a probe left out to rest.
 func (s *scout) wait(ctx context.Context, d time.Duration) error {
-	if !s.hears {
-		sleep(ctx, d, nil)
-		return nil
-	}
-	waiting, cancel := context.WithTimeout(ctx, d)
-	defer cancel()
-	_, err := s.conn.WaitForNotification(waiting)
-	switch {
-	case err == nil:
-		if pause := pollBusy - time.Since(s.probed); pause > 0 {
-			sleep(ctx, pause, nil)
+	if s.hears {
+		if err := s.listen(ctx, d); err != nil {
+			return err
 		}
-		return nil
-	case waiting.Err() != nil:
-		return nil
-	default:
+	} else {
+		sleep(ctx, d, s.relay.rested)
+	}
+	sleep(ctx, min(d, pollBusy)-time.Since(s.probed), nil)
+	return nil
+}
+
+// listen is wait with notifications.
+func (s *scout) listen(ctx context.Context, d time.Duration) error {
+	waiting, cancel := context.WithTimeout(ctx, d)
+	var helper sync.WaitGroup
+	defer helper.Wait()
+	defer cancel()
+	helper.Go(func() {
+		select {
+		case <-s.relay.rested:
+			cancel()
+		case <-waiting.Done():
+		}
+	})
+	if _, err := s.conn.WaitForNotification(waiting); err != nil && waiting.Err() == nil {
 		return fmt.Errorf("waiting for a notification: %w", err)
 	}
+	return nil
 }
 
 // probe wakes the resting workers in whose lanes there is something to do, and reports
@@ -185,9 +196,12 @@ func (s *scout) probe(ctx context.Context) (found bool, err error) {
 // which nothing is left, and the transactions that may have written below it.
 func (r *Relay) resting() (numbers []int16, lows []int64, of []int16, xids []string) {
 	for _, w := range r.workers {
+		// In this order, or it might rest in between and neither know.
+		w.unprobed.Store(true)
 		if !w.idle.Load() {
-			continue // it finds out by itself
+			continue // it says when it rests
 		}
+		w.unprobed.Store(false)
 		for _, l := range w.lanes {
 			low := int64(math.MinInt64)
 			if known := l.known.Load(); known != nil {
@@ -215,6 +229,14 @@ func (s *scout) arm(ctx context.Context, on bool) error {
 		return fmt.Errorf("asking for notifications: %w", err)
 	}
 	return nil
+}
+
+// probeSoon has the scout look again though its time has not come.
+func (r *Relay) probeSoon() {
+	select {
+	case r.rested <- struct{}{}:
+	default:
+	}
 }
 
 // awake ends a worker's rest; if it does not rest, its next one.

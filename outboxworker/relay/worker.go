@@ -36,6 +36,7 @@ type worker struct {
 	buffer      []pending
 	wake        chan struct{}
 	idle        atomic.Bool
+	unprobed    atomic.Bool // asks for a probe when it rests
 }
 
 func (w *worker) settings() *Settings { return &w.relay.settings }
@@ -165,6 +166,9 @@ func (w *worker) rest(ctx context.Context, poll time.Duration) {
 		}
 	}
 	w.idle.Store(true)
+	if w.unprobed.Swap(false) {
+		w.relay.probeSoon()
+	}
 	reason := sleep(ctx, d, w.wake)
 	w.idle.Store(false)
 	if reason == "poll" {
