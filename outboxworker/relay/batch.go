@@ -56,6 +56,7 @@ type read struct {
 	pending  []pending
 	last     int64
 	waiting  []waiting
+	tried    due // of the lane, once one of waiting may have been tried
 	from     mark
 	fullLook bool
 	probing  bool
@@ -97,6 +98,7 @@ func (w *worker) work(ctx context.Context, l *lane, r *read, began time.Time) (p
 	if refusal != nil {
 		return progress{more: true, sleep: max(open, w.settings().PollMax)}, w.rollback(ctx)
 	}
+	l.tried = r.tried
 	if state != circuit.Closed {
 		r.probe(w.relay.suspicion)
 	}
@@ -144,7 +146,7 @@ func (w *worker) sendAll(ctx context.Context, l *lane, r *read) (again, first se
 // read begins the transaction, takes the lane and reads.
 func (w *worker) read(ctx context.Context, l *lane, now time.Time) (*read, error) {
 	s := w.settings()
-	r := &read{from: l.mark}
+	r := &read{from: l.mark, tried: l.tried}
 	if r.fullLook = now.Sub(l.lookedAt) >= max(s.FullLook, l.lookEvery); r.fullLook {
 		r.from = mark{}
 		l.lookedAt = now
@@ -191,20 +193,37 @@ func (w *worker) read(ctx context.Context, l *lane, now time.Time) (*read, error
 	return r, w.readDue(ctx, l, r)
 }
 
-// readDue reads the messages that waited and whose time has come.
+// readDue reads the messages that waited and whose time has come. While the breaker is
+// open, that is each time the page after the last one: one of these is tried, and what is
+// due first may be what the receiver fails at.
 func (w *worker) readDue(ctx context.Context, l *lane, r *read) error {
 	s := w.settings()
+	args := []any{l.number, heads, followers, s.BatchBytes, s.BatchMessages}
+	if state, _ := w.relay.outage.State(); state == circuit.Closed {
+		r.tried = due{}
+		_, err := w.readPage(ctx, l, r, w.sql.due, args...)
+		return err
+	}
+	last, err := w.readPage(ctx, l, r, w.sql.dueAfter, append(args, l.tried.at, l.tried.id)...)
+	if err == nil && len(r.waiting) == 0 && l.tried != (due{}) {
+		last, err = w.readPage(ctx, l, r, w.sql.dueAfter, append(args, time.Time{}, 0)...)
+	}
+	r.tried = last
+	return err
+}
+
+func (w *worker) readPage(ctx context.Context, l *lane, r *read, sql string, args ...any) (last due, err error) {
 	var b pgx.Batch
-	b.Queue(w.sql.due, l.number, heads, followers, s.BatchBytes, s.BatchMessages).Query(func(rows pgx.Rows) error {
+	b.Queue(sql, args...).Query(func(rows pgx.Rows) error {
 		var err error
-		r.waiting, err = readWaiting(l, rows)
+		r.waiting, last, err = readWaiting(l, rows)
 		return err
 	})
 	b.Queue(release)
 	if err := w.conn.SendBatch(ctx, &b).Close(); err != nil {
-		return fmt.Errorf("reading what waits in lane %d: %w", l.number, err)
+		return due{}, fmt.Errorf("reading what waits in lane %d: %w", l.number, err)
 	}
-	return nil
+	return last, nil
 }
 
 // trust checks that the mark that a look began with holds on this server, and forgets it

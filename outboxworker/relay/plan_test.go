@@ -33,6 +33,7 @@ func TestHotStatementsUseIndexes(t *testing.T) {
 		"probe":          {sql.probe, []any{[]int16{1, 2}, []int64{5, 5}, []int16{1}, []string{"7"}}, []string{"message_lane", "deferred_due"}},
 		"look":           {sql.look, []any{1, 5, []string{"7"}, 10, 10}, []string{"message_lane", "message_txid"}},
 		"due":            {sql.due, []any{1, 10, 10, 10, 10}, []string{"deferred_due", "deferred_key", "deferred_pkey"}},
+		"due, after one": {sql.dueAfter, []any{1, 10, 10, 10, 10, time.Now(), 1}, []string{"deferred_due", "deferred_key", "deferred_pkey"}},
 		"forget":         {sql.forget, []any{none, ids}, []string{"Tid Scan"}},
 		"defer":          {sql.deferral, []any{none, ids, none, ints, none, waits, none}, []string{"Tid Scan"}},
 		"bury":           {sql.bury, []any{none, ids, none, ints, none, true, none, none}, []string{"Tid Scan"}},

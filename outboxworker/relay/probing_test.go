@@ -81,3 +81,18 @@ func TestALaneKeepsNoOther(t *testing.T) {
 		stop()
 	}
 }
+
+// What is tried while the breaker is open is looked for among all that is due, not among the
+// first of it alone: messages that always fail keep no retry for ever.
+func TestManyThatFailKeepNoRetry(t *testing.T) {
+	f := newFixture(t)
+	f.settings.Retry = backoff.Policy{Base: time.Hour, Cap: time.Hour}
+	r := new(receiver)
+	r.Set(poisoned)
+	// all of them due at one time
+	f.Exec(`INSERT INTO outbox.deferred (id, lane, state, due_at, message_id, topic, key, type, payload, created_at)
+		SELECT i, 3, 'retry', now(), gen_random_uuid(), 'test', 'k' || i, '', CASE WHEN i = $1 THEN 'good' ELSE 'poison' END::bytea, now()
+		FROM generate_series(1, $1::int) i`, heads+20)
+	f.start(r)
+	f.Eventually("good", func() string { return r.Texts(fmt.Sprintf("k%d", heads+20)) })
+}

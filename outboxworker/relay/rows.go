@@ -86,20 +86,26 @@ func readPending(l *lane, result pgx.Rows, into []pending) (messages []pending, 
 	return messages, last, result.Err()
 }
 
-// readWaiting reads the result of due.
-func readWaiting(l *lane, result pgx.Rows) ([]waiting, error) {
-	var messages []waiting
+// due is where a message stands among those that are due.
+type due struct {
+	at time.Time
+	id int64
+}
+
+// readWaiting reads the result of due. last is the last message that is tried again; zero
+// if there is none.
+func readWaiting(l *lane, result pgx.Rows) (messages []waiting, last due, err error) {
 	for result.Next() {
 		var s scanned
 		var w waiting
 		var attempts int
-		err := result.Scan(&s.id, &w.state, &w.late, &attempts, &s.messageID, &s.bizID, &s.topic, &s.key, &s.kind, &s.payload, &s.headers, &s.createdAt)
+		err := result.Scan(&s.id, &w.state, &w.late, &attempts, &s.messageID, &s.bizID, &s.topic, &s.key, &s.kind, &s.payload, &s.headers, &s.createdAt, &last.at, &last.id)
 		if err != nil {
 			result.Close()
-			return nil, fmt.Errorf("reading a waiting message: %w", err)
+			return nil, due{}, fmt.Errorf("reading a waiting message: %w", err)
 		}
 		w.message = s.message(l, attempts+1)
 		messages = append(messages, w)
 	}
-	return messages, result.Err()
+	return messages, last, result.Err()
 }

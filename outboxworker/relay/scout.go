@@ -4,6 +4,8 @@ package relay
 // connection for all of them: a probe costs a fraction of a look, and wakes only whom it
 // concerns.
 //
+// A worker that it left out, as it did not rest, has it look again once it does.
+//
 // Polling alone finds everything. A notification is a hint that makes it sooner. A commit
 // that notifies takes a lock on the whole cluster, so inserts notify only while the
 // sequence "wake" says that the relay rests; while messages keep coming, it polls.

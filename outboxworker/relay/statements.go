@@ -18,7 +18,7 @@ var files embed.FS
 
 // statements are the SQL of one outbox.
 type statements struct {
-	claim, look, due                         string
+	claim, look, due, dueAfter               string
 	forget, deferral, bury                   string
 	forgetWaiting, retryWaiting, buryWaiting string
 	resume, promote, park, orphans, state    string
@@ -45,8 +45,17 @@ func newStatements(s *Settings) (*statements, error) {
 		}
 		*to = strings.ReplaceAll(string(text), "{schema}", pgx.Identifier{s.Schema}.Sanitize())
 	}
+	st.dueAfter = strings.Replace(st.due, firstDue, dueAfter, 1)
 	return st, nil
 }
+
+// dueAfter is the part of due that differs when it begins behind the message ($6, $7), by
+// when it was due. Among those that are due at one time their ids decide then; to sort them
+// takes too long for each batch, as all messages of a night may have one time.
+const (
+	firstDue = "ORDER BY lane, due_at LIMIT $2"
+	dueAfter = "AND (due_at, id) > ($6::timestamptz, $7::bigint) ORDER BY lane, due_at, id LIMIT $2"
+)
 
 // sessionSettings returns the statement that begins each transaction, since settings of
 // a session do not last behind a pooler. The server ends a transaction whose worker

@@ -3,7 +3,8 @@
 -- the first was refused already: it comes after that one and before all others. Index
 -- (lane, due_at) finds the first ones, index (lane, key, id) their followers. Bounded by
 -- bytes like look, and by $5 messages.
-SELECT f.id, f.state, CASE WHEN f.state = 'retry' THEN extract(epoch FROM clock_timestamp() - f.due_at)::float8 END, f.attempts, f.message_id, f.biz_id, f.topic, f.key, f.type, f.payload, f.headers::text, f.created_at
+SELECT f.id, f.state, CASE WHEN f.state = 'retry' THEN extract(epoch FROM clock_timestamp() - f.due_at)::float8 END, f.attempts, f.message_id, f.biz_id, f.topic, f.key, f.type, f.payload, f.headers::text, f.created_at,
+       f.head_due, f.head
 FROM (
     SELECT h.id AS head, h.due_at AS head_due, d.*,
            sum(octet_length(d.payload) + octet_length(d.topic) + COALESCE(octet_length(d.key), 0)
