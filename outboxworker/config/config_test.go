@@ -91,6 +91,7 @@ outboxes:
     full_look: 2m
     retry: {base: 2s, cap: 1m, retries: 0}
     breaker_messages: 5
+    breaker_give_up_after: 24h
     on_dead: hold
     outage: {base: 1s, cap: 10s}
     keep_delivered: 24h
@@ -116,7 +117,7 @@ func TestEveryKeyOfAnOutboxReachesTheRelay(t *testing.T) {
 	want := relay.Settings{
 		Schema: "orders", Workers: 2, BatchMessages: 10, BatchBytes: 65536, BatchTime: 150 * time.Millisecond,
 		LaneTimeout: 20 * time.Second, PollMin: 3 * time.Millisecond, PollMax: 300 * time.Millisecond, FullLook: 2 * time.Minute,
-		Retry: backoff.Policy{Base: 2 * time.Second, Cap: time.Minute}, Retries: 0, BreakerMessages: 5, OnDead: relay.Hold,
+		Retry: backoff.Policy{Base: 2 * time.Second, Cap: time.Minute}, Retries: 0, BreakerMessages: 5, BreakerGiveUpAfter: 24 * time.Hour, OnDead: relay.Hold,
 		Outage:        backoff.Policy{Base: time.Second, Cap: 10 * time.Second},
 		KeepDelivered: 24 * time.Hour, StopTimeout: 4 * time.Second, SynchronousCommit: "off", Topics: []string{"a", "b"},
 	}
@@ -124,8 +125,8 @@ func TestEveryKeyOfAnOutboxReachesTheRelay(t *testing.T) {
 		t.Errorf("settings %+v\nwant     %+v", got, want)
 	}
 	// A field that was added to the relay must get a key, or a reason not to.
-	if n := reflect.TypeFor[relay.Settings]().NumField(); n != 21 {
-		t.Errorf("relay.Settings has %d fields; this test, Outbox and the page know 21", n)
+	if n := reflect.TypeFor[relay.Settings]().NumField(); n != 22 {
+		t.Errorf("relay.Settings has %d fields; this test, Outbox and the page know 22", n)
 	}
 }
 

@@ -35,6 +35,9 @@ type Outbox struct {
 	// BreakerMessages is how many different messages have to fail in a row for the
 	// receiver to be taken as failing: 2 to 100.
 	BreakerMessages int `yaml:"breaker_messages"`
+	// BreakerGiveUpAfter is for how long a message is tried in vain, while the receiver is
+	// taken as failing, before its attempts count again. 0: for ever.
+	BreakerGiveUpAfter time.Duration `yaml:"breaker_give_up_after"`
 	// OnDead is what happens to the later messages of a dead one's key: continue
 	// or hold.
 	OnDead string `yaml:"on_dead"`
@@ -86,8 +89,8 @@ func (o *Outbox) setDefaults() {
 		BatchMessages: s.BatchMessages, BatchBytes: Size(s.BatchBytes), BatchTime: s.BatchTime,
 		LaneTimeout: s.LaneTimeout, PollMin: s.PollMin, PollMax: s.PollMax, FullLook: s.FullLook,
 		Retry:           Retry{Base: s.Retry.Base, Cap: s.Retry.Cap, Retries: s.Retries, Timers: true},
-		BreakerMessages: s.BreakerMessages,
-		OnDead:          string(s.OnDead), Outage: Wait{Base: s.Outage.Base, Cap: s.Outage.Cap},
+		BreakerMessages: s.BreakerMessages, BreakerGiveUpAfter: s.BreakerGiveUpAfter,
+		OnDead: string(s.OnDead), Outage: Wait{Base: s.Outage.Base, Cap: s.Outage.Cap},
 		KeepDelivered: s.KeepDelivered,
 		StopTimeout:   s.StopTimeout, SynchronousCommit: s.SynchronousCommit, Topics: s.Topics,
 	}
@@ -115,7 +118,7 @@ func (o *Outbox) settings() relay.Settings {
 		Schema: o.Schema, Workers: o.Workers,
 		BatchMessages: o.BatchMessages, BatchBytes: int(o.BatchBytes), BatchTime: o.BatchTime,
 		LaneTimeout: o.LaneTimeout, PollMin: o.PollMin, PollMax: o.PollMax, FullLook: o.FullLook,
-		Retry: retry, Retries: retries, BreakerMessages: o.BreakerMessages,
+		Retry: retry, Retries: retries, BreakerMessages: o.BreakerMessages, BreakerGiveUpAfter: o.BreakerGiveUpAfter,
 		OnDead: relay.OnDead(o.OnDead), Outage: backoff.Policy{Base: o.Outage.Base, Cap: o.Outage.Cap},
 		KeepDelivered: o.KeepDelivered,
 		StopTimeout:   o.StopTimeout, SynchronousCommit: o.SynchronousCommit, Topics: o.Topics,

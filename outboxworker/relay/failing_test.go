@@ -112,6 +112,21 @@ func TestThreePoisonMessagesKeepNobody(t *testing.T) {
 	t.Logf("a good message came after %d attempts at most", most)
 }
 
+// With a bound, three with nothing else to send die by their schedule after that.
+func TestThreePoisonMessagesAreGivenUp(t *testing.T) {
+	f := newFixture(t)
+	r := new(receiver)
+	r.Set(poisoned)
+	for i := range 3 {
+		f.Enqueue(fmt.Sprintf("p%d", i), "poison")
+	}
+	f.start(r, func(s *Settings) { s.BreakerGiveUpAfter = 200 * time.Millisecond })
+	f.Eventually("0 pending, 0 deferred, 3 dead", f.Places)
+	if got := f.dead(); got != "exhausted 7, exhausted 7, exhausted 7" {
+		t.Errorf("died as %s", got)
+	}
+}
+
 // Poison in one lane while there is traffic in others: all of that arrives at once, and the
 // poison dies.
 func TestPoisonAmongTraffic(t *testing.T) {

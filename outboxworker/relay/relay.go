@@ -75,7 +75,7 @@ func New(settings Settings, to sink.Sink, metrics *Metrics, logger *zap.Logger) 
 		logger:    logger.With(zap.String("outbox", settings.Schema)),
 		metrics:   metrics,
 		outage:    circuit.New(circuit.NewHistory(), outageSettings(&settings), nil),
-		suspicion: newSuspicion(settings.BreakerMessages),
+		suspicion: newSuspicion(settings.BreakerMessages, settings.BreakerGiveUpAfter),
 		rested:    make(chan struct{}, 1),
 	}
 	for i := range settings.Workers {

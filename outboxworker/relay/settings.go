@@ -65,6 +65,10 @@ type Settings struct {
 	// is sent but one message at a time, until there is another answer: 2 to 100.
 	// Default: 3.
 	BreakerMessages int
+	// BreakerGiveUpAfter is for how long a message is tried in vain, while that is so,
+	// before its attempts count again, as this relay knows: one that is new begins anew.
+	// 0: for ever. Default: 0.
+	BreakerGiveUpAfter time.Duration
 	// Timers are the timers of what waits, which wake workers when it is due. They
 	// belong to this outbox alone. nil means that what is due is found by polling.
 	// Default: nil.
@@ -134,6 +138,8 @@ func (s *Settings) Validate() error {
 		return fmt.Errorf("retries: %d is negative", s.Retries)
 	case s.BreakerMessages < 2 || s.BreakerMessages > 100:
 		return fmt.Errorf("breaker_messages: %d is not between 2 and 100", s.BreakerMessages)
+	case s.BreakerGiveUpAfter < 0:
+		return fmt.Errorf("breaker_give_up_after: %s is negative", s.BreakerGiveUpAfter)
 	case s.OnDead != Continue && s.OnDead != Hold:
 		return fmt.Errorf("on_dead: %q is neither %s nor %s", s.OnDead, Continue, Hold)
 	case s.KeepDelivered != 0 && (s.KeepDelivered < time.Hour || s.KeepDelivered > 7*24*time.Hour):

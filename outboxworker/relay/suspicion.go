@@ -14,6 +14,11 @@ package relay
 //     that was tried because there is no other, is not evidence against the receiver.
 //     The breaker closes, so that this message dies by its schedule.
 //
+// With Settings.BreakerGiveUpAfter there is a fourth: a message that was tried in vain for so
+// long spends attempts again. Three that always fail, with nothing else to send, look like a
+// receiver that is broken for ever; since only one message at a time is tried, and each time
+// another one, of many that wait for such a receiver few die.
+//
 // A message that fails for the last time and dies remains among those in a row: of a
 // receiver that fails for long, and gets messages of one key only, two die and no more.
 
@@ -30,16 +35,16 @@ const maxSuspects = 1000
 // suspicion is shared by the workers of a relay.
 type suspicion struct {
 	limit int
+	// giveUp is Settings.BreakerGiveUpAfter.
+	giveUp time.Duration
 
 	mu sync.Mutex
-	// failed are the messages in a row, and which time they failed last: times are
-	// counted.
-	failed map[int64]uint64
-	// tried is the same for messages that were tried while the breaker was open, whatever
-	// came of it.
-	tried map[int64]uint64
-	// probed is the same for lanes, of those that were tried while the breaker was open
-	// or that opened it.
+	// failed are the messages in a row.
+	failed map[int64]trials
+	// tried are messages that were tried while the breaker was open, whatever came of it.
+	tried map[int64]trials
+	// probed is which time lanes were tried last, of those that were tried while the
+	// breaker was open or that opened it: times are counted.
 	probed [lanes]uint64
 	times  uint64
 	// chosen counts what was tried.
@@ -50,8 +55,14 @@ type suspicion struct {
 	until time.Time
 }
 
-func newSuspicion(limit int) *suspicion {
-	return &suspicion{limit: limit, failed: make(map[int64]uint64), tried: make(map[int64]uint64)}
+// trials are when a message failed, or was tried, first, and which time it did last.
+type trials struct {
+	first time.Time
+	last  uint64
+}
+
+func newSuspicion(limit int, giveUp time.Duration) *suspicion {
+	return &suspicion{limit: limit, giveUp: giveUp, failed: make(map[int64]trials), tried: make(map[int64]trials)}
 }
 
 // sent is messages and their results.
@@ -144,9 +155,11 @@ func (s *suspicion) weighRun(f *finding, run []int64) {
 // weighProbe judges what was tried while the breaker was open.
 func (s *suspicion) weighProbe(f *finding, run []int64) {
 	for _, id := range run {
-		_, again := s.failed[id]
+		before, again := s.failed[id]
 		f.alone = again && len(s.failed) < s.limit
-		f.spare(id)
+		if !again || s.giveUp == 0 || time.Since(before.first) < s.giveUp {
+			f.spare(id)
+		}
 		s.note(s.failed, id)
 	}
 	f.opens = !f.alone
@@ -161,15 +174,20 @@ func (f *finding) spare(id int64) {
 
 // note remembers a message; when there are too many, it forgets the one that was noted
 // longest ago.
-func (s *suspicion) note(messages map[int64]uint64, id int64) {
+func (s *suspicion) note(messages map[int64]trials, id int64) {
 	s.times++
-	messages[id] = s.times
+	t, again := messages[id]
+	if !again {
+		t.first = time.Now()
+	}
+	t.last = s.times
+	messages[id] = t
 	if len(messages) <= maxSuspects {
 		return
 	}
 	oldest := id
-	for other, at := range messages {
-		if at < messages[oldest] {
+	for other, t := range messages {
+		if t.last < messages[oldest].last {
 			oldest = other
 		}
 	}
@@ -230,7 +248,7 @@ func (s *suspicion) choose(waiting, pending []int64) (at int, isPending bool) {
 func (s *suspicion) longestAgo(ids []int64) (at int, when uint64) {
 	at = -1
 	for i, id := range ids {
-		last := max(s.failed[id], s.tried[id])
+		last := max(s.failed[id].last, s.tried[id].last)
 		if last == 0 {
 			return i, 0
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/weirproxy/weir/outboxworker/sink"
@@ -93,7 +94,7 @@ func TestSuspicion(t *testing.T) {
 		"nothing sent": {closed(1, "---", "[]"), probe(1, "-", "[]")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newSuspicion(3)
+			s := newSuspicion(3, 0)
 			for i, step := range steps {
 				if got := s.weigh(0, step.probe, s.begin(), step.batch).String(); got != step.want {
 					t.Fatalf("step %d: %s, want %s", i, got, step.want)
@@ -105,10 +106,10 @@ func TestSuspicion(t *testing.T) {
 
 // What waited is sent before what is pending: they are one row.
 func TestSuspicionSeesWhatWaitedFirst(t *testing.T) {
-	if got := newSuspicion(3).weigh(0, false, 0, batchOf(1, "FFF"), batchOf(7, "D")).String(); got != "answered []" {
+	if got := newSuspicion(3, 0).weigh(0, false, 0, batchOf(1, "FFF"), batchOf(7, "D")).String(); got != "answered []" {
 		t.Errorf("three that fail again before one that is taken: %s", got)
 	}
-	if got := newSuspicion(3).weigh(0, false, 0, batchOf(1, "D"), batchOf(7, "FFFF")).String(); got != "answered opens [10]" {
+	if got := newSuspicion(3, 0).weigh(0, false, 0, batchOf(1, "D"), batchOf(7, "FFFF")).String(); got != "answered opens [10]" {
 		t.Errorf("one that is taken before four that fail: %s", got)
 	}
 }
@@ -116,7 +117,7 @@ func TestSuspicionSeesWhatWaitedFirst(t *testing.T) {
 // A worker whose lane has nothing else must not take the receiver for broken while
 // others have answers.
 func TestAnotherWorkersAnswerLiesBetween(t *testing.T) {
-	s := newSuspicion(3)
+	s := newSuspicion(3, 0)
 	since := s.begin()
 	s.weigh(1, false, s.begin(), batchOf(10, "D"))
 	if got := s.weigh(0, false, since, batchOf(1, "FFF")).String(); got != "[]" {
@@ -125,6 +126,32 @@ func TestAnotherWorkersAnswerLiesBetween(t *testing.T) {
 	if got := s.weigh(0, false, s.begin(), batchOf(1, "FFF")).String(); got != "opens []" {
 		t.Errorf("three failed, and since then nobody had an answer: %s", got)
 	}
+}
+
+// After so long in vain attempts of a message count again, and no sooner.
+func TestGivingUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSuspicion(3, time.Hour)
+		probe := func(after time.Duration, id int64, result, want string) {
+			t.Helper()
+			time.Sleep(after)
+			if got := s.weigh(0, true, s.begin(), batchOf(id, result)).String(); got != want {
+				t.Errorf("message %d is %s, want %s", id, got, want)
+			}
+		}
+		s.weigh(0, false, s.begin(), batchOf(1, "FFF"))
+		probe(time.Hour-1, 1, "F", "opens [1]")
+		probe(0, 4, "F", "opens [4]")
+		probe(1, 1, "F", "opens []")
+		probe(0, 2, "U", "[]")
+		probe(0, 4, "F", "opens [4]")
+		probe(time.Hour, 4, "F", "opens []")
+		probe(0, 5, "F", "opens [5]")
+		probe(0, 5, "D", "answered []")
+		s.weigh(0, false, s.begin(), batchOf(1, "FFF"))
+		probe(time.Hour-1, 1, "F", "opens [1]")
+		probe(1, 1, "F", "opens []")
+	})
 }
 
 func TestSpareTakesTheAttemptBack(t *testing.T) {
@@ -137,7 +164,7 @@ func TestSpareTakesTheAttemptBack(t *testing.T) {
 }
 
 func TestChoose(t *testing.T) {
-	s := newSuspicion(3)
+	s := newSuspicion(3, 0)
 	s.weigh(0, false, 0, batchOf(1, "FFF"))
 	for _, test := range []struct {
 		name             string
@@ -167,7 +194,7 @@ func TestChoose(t *testing.T) {
 }
 
 func TestLanesTakeTurns(t *testing.T) {
-	s := newSuspicion(3)
+	s := newSuspicion(3, 0)
 	now := time.Unix(1000, 0)
 	s.weigh(2, false, 0, batchOf(1, "FFF"))
 	s.weigh(5, true, s.begin(), batchOf(4, "F"))
@@ -194,11 +221,11 @@ func TestLanesTakeTurns(t *testing.T) {
 
 // However many fail, what is remembered has a bound.
 func TestSuspectsAreBounded(t *testing.T) {
-	s := newSuspicion(3)
+	s := newSuspicion(3, 0)
 	for id := range int64(3 * maxSuspects) {
 		s.weigh(0, true, s.begin(), batchOf(id, "F"))
 	}
-	if len(s.failed) != maxSuspects || s.failed[3*maxSuspects-1] == 0 || s.failed[0] != 0 {
+	if len(s.failed) != maxSuspects || s.failed[3*maxSuspects-1].last == 0 || s.failed[0].last != 0 {
 		t.Errorf("%d are remembered", len(s.failed))
 	}
 }
@@ -214,7 +241,7 @@ func TestProbesAreTheFirstOfTheirKeys(t *testing.T) {
 			pending: []pending{{message: key(5, "c")}, {message: key(6, "c")}, {message: key(7, "a"), waits: true}, {message: key(8, ""), delayed: true}, {message: key(9, "")}},
 		}
 	}
-	s := newSuspicion(3)
+	s := newSuspicion(3, 0)
 	tried := make(map[int64]int)
 	for range 8 {
 		r := all()
