@@ -100,7 +100,7 @@ func TestAHealthyOutboxHasNoFindings(t *testing.T) {
 	}
 	for _, check := range []string{
 		"connection", "version", "durability", "clock", "connections", "pooler", "notifications", "transactions",
-		"schema", "table", "indexes", "rights", "lanes", "retries", "sink",
+		"schema", "table", "indexes", "rights", "pending", "lanes", "retries", "sink",
 	} {
 		if len(findings(all, check)) != 1 {
 			t.Errorf("%s: %q", check, findings(all, check))
@@ -169,6 +169,9 @@ var changes = map[string][]change{
 		{[]string{"ALTER TABLE outbox.dead DROP COLUMN replays"}, "schema", Error, "the column dead.replays is missing"},
 	},
 	"what waits": {
+		{[]string{"INSERT INTO outbox.message (topic, key, payload, created_at) SELECT 't', i::text, '', now() - interval '2 minutes' FROM generate_series(1, 100) i WHERE hashtextextended(i::text, 0) & 7 <> 3",
+			"INSERT INTO outbox.message (topic, key, payload, created_at) SELECT 't', i::text, '', now() - interval '1 hour' FROM generate_series(1, 100) i WHERE hashtextextended(i::text, 0) & 7 = 3"},
+			"pending", Warning, "the oldest message is 2m"}, // on another lane: lane 3 is paused
 		{[]string{"INSERT INTO outbox.paused_lane (lane, reason) VALUES (3, 'ticket 7')"}, "lanes", Warning, "lane 3 has been paused since "},
 		{[]string{"INSERT INTO outbox.deferred (id, lane, state, due_at, message_id, topic, type, payload, created_at) " +
 			"SELECT i, i, 'retry', now() - i * interval '1 minute', gen_random_uuid(), 't', '', '', now() FROM generate_series(2, 3) i"},

@@ -25,6 +25,7 @@ func (d *doctor) outbox(ctx context.Context, o Outbox) {
 	d.columns(ctx, o)
 	d.indexes(ctx, o)
 	d.rights(ctx, o)
+	d.pending(ctx, o)
 	d.waiting(ctx, o)
 }
 

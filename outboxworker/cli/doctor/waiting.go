@@ -16,6 +16,32 @@ type laneState struct {
 	Overdue  float64 // seconds
 }
 
+// stale is how old a pending message may be. It is an alert's limit, too; but of an outbox
+// without a worker nobody else tells.
+const stale = time.Minute
+
+// pending is the row of pending.sql.
+type pending struct{ Seconds float64 }
+
+// pending tells of messages that nobody takes.
+func (d *doctor) pending(ctx context.Context, o Outbox) {
+	found, err := queryOf[pending](ctx, d, "pending", o.Schema)
+	if err != nil {
+		d.failed(o.Schema, "pending", err)
+		return
+	}
+	for _, oldest := range found {
+		age := time.Duration(oldest.Seconds * float64(time.Second))
+		if age <= stale {
+			continue
+		}
+		d.note(o.Schema, "pending", Warning, "see that a worker runs whose configuration has this outbox, and reaches its receiver (its log); if messages become fewer (outboxworker stats --watch), wait",
+			"the oldest message is %s old: no worker takes it, or too few are there", age.Round(time.Second))
+		return
+	}
+	d.note(o.Schema, "pending", OK, "", "no message is older than %s", stale)
+}
+
 // waiting tells of lanes that are paused, and of retries that nobody makes.
 func (d *doctor) waiting(ctx context.Context, o Outbox) {
 	lanes, err := queryOf[laneState](ctx, d, "waiting", o.Schema)
