@@ -115,10 +115,11 @@ type Consumer struct {
 	metrics *Metrics
 	streams []*stream
 
-	ran  atomic.Bool
-	jobs chan *job
-	held held
-	gate *gate
+	ran   atomic.Bool
+	jobs  chan *job
+	held  held
+	gate  *gate
+	alone alone
 	// watching has an element for each lane that is watched.
 	watching chan struct{}
 	// away tells of Unavailable.
@@ -154,6 +155,7 @@ func New(client redis.UniversalClient, group string, handler Handler, options Op
 		jobs:     make(chan *job),
 		held:     held{jobs: make(map[place]*job)},
 		gate:     newGate(),
+		alone:    make(alone, 1),
 		watching: make(chan struct{}, mostWatching),
 	}
 	c.metrics = options.Metrics

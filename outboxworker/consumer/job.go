@@ -41,6 +41,9 @@ type job struct {
 	tenure *tenure
 	ending *settled
 
+	// alone is left when a suspect ends; nil for others.
+	alone alone
+
 	// sign is when the last sign of life was given, as elapsed has it; 0 before that, and
 	// where the lease of a lane counts.
 	sign atomic.Int64
@@ -126,7 +129,7 @@ func (h *held) add(ctx context.Context, j *job) bool {
 	}
 	h.mu.Unlock()
 	if has {
-		j.cancel(nil)
+		j.end()
 		j.stream.lease.Lock() // whoever has it may look for what is held
 		before.ends = j.ends
 		before.sign.Store(j.sign.Load())
@@ -135,11 +138,20 @@ func (h *held) add(ctx context.Context, j *job) bool {
 	return !has
 }
 
+// end ends what was kept for a job.
+func (j *job) end() {
+	j.cancel(nil)
+	if j.alone != nil {
+		j.alone.leave()
+	}
+}
+
 func (h *held) remove(j *job) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.jobs[j.place()] == j {
 		delete(h.jobs, j.place())
+		j.end()
 	}
 	j.cancel(nil)
 }

@@ -86,7 +86,9 @@ type laneTaken struct {
 	// sleep is in how long the next of what waits is due, or negative.
 	sleep time.Duration
 	// last is the stream's last entry when all were read.
-	last    string
+	last string
+	// left tells that what owners before had is not taken over further than to a suspect.
+	left    bool
 	jobs    []*job
 	retries claimed // those of them that waited
 	// parked tells that entries were read and parked.
@@ -94,9 +96,14 @@ type laneTaken struct {
 }
 
 // take takes what is next in the lane.
-func (t *tenure) take(most int) (laneTaken, error) {
+func (t *tenure) take(most int) (found laneTaken, err error) {
+	from, may := t.c.options.suspectFrom(), t.c.alone.try()
+	if may {
+		defer func() { t.c.alone.keep(found.jobs, from) }()
+	}
 	t.turn++
-	values, err := t.call(laneTakeScript, t.c.options.Lease.Milliseconds(), t.turn, t.c.group, most, t.from, t.raise, claimBytes)
+	values, err := t.call(laneTakeScript, t.c.options.Lease.Milliseconds(), t.turn, t.c.group, most, t.from, t.raise, readBytes,
+		from, flag(may))
 	if errors.Is(err, ErrLost) || errors.Is(err, errAnew) {
 		return laneTaken{}, err
 	}
@@ -104,7 +111,7 @@ func (t *tenure) take(most int) (laneTaken, error) {
 		// The call may have been made.
 		return laneTaken{}, fmt.Errorf("%w: %w", errAnew, err)
 	}
-	found, err := t.readTaken(values)
+	found, err = t.readTaken(values)
 	if err != nil {
 		return laneTaken{}, fmt.Errorf("%w: %w", errAnew, err)
 	}
@@ -112,7 +119,7 @@ func (t *tenure) take(most int) (laneTaken, error) {
 }
 
 func (t *tenure) readTaken(values []any) (found laneTaken, err error) {
-	if len(values) != 10 {
+	if len(values) != 11 {
 		return found, errAnswer
 	}
 	sleep, ok1 := values[1].(int64)
@@ -121,12 +128,13 @@ func (t *tenure) readTaken(values []any) (found laneTaken, err error) {
 	lost, ok4 := values[4].(int64)
 	parked, ok5 := values[5].(int64)
 	foreign, ok6 := values[7].(int64)
-	retries, ok7 := values[8].([]any)
-	entries, ok8 := values[9].([]any)
+	retries, ok7 := values[9].([]any)
+	entries, ok8 := values[10].([]any)
 	if !ok1 || !ok2 || !ok3 || !ok4 || !ok5 || !ok6 || !ok7 || !ok8 {
 		return found, errAnswer
 	}
-	found = laneTaken{retries: claimed{foreign: int(foreign)}, sleep: time.Duration(sleep) * time.Millisecond, last: last, parked: parked}
+	found = laneTaken{retries: claimed{foreign: int(foreign)}, sleep: time.Duration(sleep) * time.Millisecond, last: last, parked: parked,
+		left: values[8] == int64(1)}
 	t.report(lost, values[6] == int64(1), foreign)
 	for _, value := range retries {
 		one, ok := value.([]any)

@@ -32,6 +32,8 @@ type tenure struct {
 	// that counts. It is empty when all are.
 	from  string
 	raise int
+	// barred tells that the next of them is a suspect, and another in hand.
+	barred bool
 	// ctx is done when the lane is lost.
 	ctx  context.Context
 	lose context.CancelCauseFunc
@@ -184,6 +186,7 @@ func (t *tenure) lookIn(ms int64) {
 // accept queues what was taken and returns when to look again.
 func (t *tenure) accept(found laneTaken, room int) time.Time {
 	t.c.metrics.claimed(t.lane, found.retries)
+	t.barred = found.left
 	for _, j := range found.jobs {
 		if t.c.held.add(t.ctx, j) {
 			t.queues.add(j)
@@ -191,6 +194,10 @@ func (t *tenure) accept(found laneTaken, room int) time.Time {
 	}
 	now := time.Now()
 	switch {
+	case found.left && found.sleep < 0:
+		return now.Add(longestSleep)
+	case found.left:
+		return now.Add(max(shortestSleep, min(found.sleep, longestSleep)))
 	case found.last == "" || found.parked > 0 || len(found.retries.jobs) == room:
 		return now // there may be more
 	case found.sleep == 0:
@@ -210,6 +217,10 @@ func (t *tenure) accept(found laneTaken, room int) time.Time {
 func (t *tenure) wait(leave context.Context, until time.Time) error {
 	next := t.queues.ready()
 	var offer chan *job
+	var alone alone
+	if t.barred {
+		alone = t.c.alone
+	}
 	if next != nil {
 		offer = t.c.jobs
 	}
@@ -217,7 +228,7 @@ func (t *tenure) wait(leave context.Context, until time.Time) error {
 	defer timer.Stop()
 	timeout, leaving, lost := timer.C, leave.Done(), t.ctx.Done()
 	if leave.Err() != nil { // what is under way ends
-		offer, timeout, leaving = nil, nil, nil
+		offer, alone, timeout, leaving = nil, nil, nil, nil
 	}
 	if t.c.hard.Err() != nil { // handlers have been told to end
 		lost = nil
@@ -228,6 +239,9 @@ func (t *tenure) wait(leave context.Context, until time.Time) error {
 	case j := <-t.ended:
 		t.through = append(t.through, j)
 	case <-timeout:
+	case alone <- struct{}{}:
+		alone.leave()
+		t.barred, t.look = false, time.Now()
 	case <-t.wake:
 		t.look = time.Now()
 	case <-leaving:

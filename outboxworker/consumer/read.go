@@ -16,6 +16,9 @@ const (
 	block = time.Second
 	// takeoverEvery is how often entries of consumers that vanished are looked for.
 	takeoverEvery = 500 * time.Millisecond
+	// readBytes is after how many bytes of entries a read, a claim or a takeover ends: so
+	// much and one entry is the most that Redis answers at once.
+	readBytes = 8 << 20
 )
 
 // createGroup makes the group, and the stream if that is missing.
@@ -51,16 +54,13 @@ func (c *Consumer) read(ctx context.Context, s *stream) {
 			created = true
 		}
 		c.gate.pause(ctx)
-		found, err := c.client.XReadGroup(calls, &redis.XReadGroupArgs{
-			Group: c.group, Consumer: c.options.Consumer, Streams: []string{s.name, ">"},
-			Count: int64(c.options.Batch), Block: block,
-		}).Result()
+		jobs, err := c.readMore(calls, s)
 		switch {
 		case err == nil:
 			t.success()
-			c.offerEntries(ctx, s, found)
-		case errors.Is(err, redis.Nil):
-			t.success()
+			// A read may have waited before Redis gave the entries out, so what counts is
+			// when they came.
+			c.offer(ctx, jobs, elapsed())
 		case isCode(err, "NOGROUP"), isCode(err, "UNBLOCKED"):
 			// Somebody may be removing it over and over.
 			sleep(ctx, shortestWait)
@@ -73,22 +73,47 @@ func (c *Consumer) read(ctx context.Context, s *stream) {
 	}
 }
 
-func (c *Consumer) offerEntries(ctx context.Context, s *stream, found []redis.XStream) {
-	var jobs []*job
+// readMore reads what is new, up to the batch and readBytes. If there is nothing it waits for
+// the next entry: a read that waits can be bounded in entries only.
+func (c *Consumer) readMore(ctx context.Context, s *stream) (jobs []*job, err error) {
+	values, err := readScript.Run(ctx, c.client, []string{s.name}, c.group, c.options.Consumer, c.options.Batch, readBytes).Slice()
+	if err != nil {
+		return nil, err
+	}
+	for _, value := range values {
+		one, ok := value.([]any)
+		if !ok || len(one) != 2 {
+			return nil, errAnswer
+		}
+		id, isText := one[0].(string)
+		fields, isList := one[1].([]any)
+		if !isText || !isList {
+			return nil, errAnswer
+		}
+		jobs = append(jobs, c.entry(s, id, 1, fieldsOf(fields)))
+	}
+	if len(jobs) > 0 {
+		return jobs, nil
+	}
+	found, err := c.client.XReadGroup(ctx, &redis.XReadGroupArgs{
+		Group: c.group, Consumer: c.options.Consumer, Streams: []string{s.name, ">"}, Count: 1, Block: block,
+	}).Result()
+	if errors.Is(err, redis.Nil) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
 	for _, stream := range found {
 		for _, entry := range stream.Messages {
 			fields := make(map[string]string, len(entry.Values))
 			for name, value := range entry.Values {
-				if text, ok := value.(string); ok {
-					fields[name] = text
-				}
+				fields[name], _ = value.(string)
 			}
 			jobs = append(jobs, c.entry(s, entry.ID, 1, fields))
 		}
 	}
-	// A read may have waited before Redis gave the entries out, so what counts is when
-	// they came.
-	c.offer(ctx, jobs, elapsed())
+	return jobs, nil
 }
 
 // entry is the job of an entry.
@@ -132,13 +157,14 @@ func (c *Consumer) takeOver(ctx context.Context, s *stream) {
 	calls := context.WithoutCancel(ctx)
 	t := &trouble{logger: s.logger, what: "taking over entries of consumers that vanished"}
 	every := min(takeoverEvery, c.options.Lease/2)
-	for cursor := "0-0"; ctx.Err() == nil; {
+	left := false // suspects, behind the cursor
+	for cursor := firstPending; ctx.Err() == nil; {
 		c.gate.pause(ctx)
 		asked := elapsed()
 		taken, err := c.takeOverOnce(calls, s, cursor)
 		switch {
 		case isCode(err, "NOGROUP"): // the reader makes it again
-			cursor = "0-0"
+			cursor = firstPending
 			sleep(ctx, every)
 		case err != nil:
 			sleep(ctx, t.failure(err))
@@ -146,29 +172,47 @@ func (c *Consumer) takeOver(ctx context.Context, s *stream) {
 			t.success()
 			c.metrics.takenOver(s, len(taken.jobs))
 			c.offer(ctx, taken.jobs, asked)
-			if cursor = taken.next; cursor == "0-0" {
+			cursor = taken.next
+			left = left || taken.left
+			switch {
+			case cursor != "":
+			case left:
+				cursor, left = firstPending, false
+				c.alone.wait(ctx, every)
+			default:
+				cursor = firstPending
 				sleep(ctx, every)
 			}
 		}
 	}
 }
 
+// firstPending is where taking over begins.
+const firstPending = "-"
+
 type taken struct {
 	next string
+	// left tells that there are suspects.
+	left bool
 	jobs []*job
 }
 
-func (c *Consumer) takeOverOnce(ctx context.Context, s *stream, cursor string) (taken, error) {
+// takeOverOnce takes over what is next.
+func (c *Consumer) takeOverOnce(ctx context.Context, s *stream, cursor string) (t taken, err error) {
+	from, may := c.options.suspectFrom(), c.alone.try()
+	if may {
+		defer func() { c.alone.keep(t.jobs, from) }()
+	}
 	values, err := call(ctx, c.client, s.logger, s, takeoverScript, []string{s.name},
-		c.group, c.options.Consumer, c.options.Lease.Milliseconds(), cursor, c.options.Batch, claimBytes)
+		c.group, c.options.Consumer, c.options.Lease.Milliseconds(), cursor, c.options.Batch, readBytes, from, flag(may))
 	if err != nil {
 		return taken{}, err
 	}
-	if len(values) < 2 {
+	if len(values) < 3 {
 		return taken{}, errAnswer
 	}
 	next, isText := values[0].(string)
-	deleted, isList := values[1].([]any)
+	deleted, isList := values[2].([]any)
 	if !isText || !isList {
 		return taken{}, errAnswer
 	}
@@ -176,8 +220,8 @@ func (c *Consumer) takeOverOnce(ctx context.Context, s *stream, cursor string) (
 		c.metrics.vanished(s, len(deleted))
 		s.logger.Error("entries were removed from the stream before they were handled", zap.Any("entries", deleted))
 	}
-	t := taken{next: next}
-	for _, value := range values[2:] {
+	t = taken{next: next, left: values[1] == int64(1)}
+	for _, value := range values[3:] {
 		one, ok := value.([]any)
 		if !ok || len(one) != 3 {
 			return taken{}, errAnswer

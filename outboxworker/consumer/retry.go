@@ -15,8 +15,6 @@ const (
 	longestSleep = time.Second
 	// shortestSleep lets what is due at about the same time be claimed together.
 	shortestSleep = 5 * time.Millisecond
-	// claimBytes bounds what one claim or takeover returns.
-	claimBytes = 8 << 20
 	// maxLease is the longest lease. An end further away is not believed.
 	maxLease = time.Hour
 )
@@ -64,9 +62,14 @@ func (c *Consumer) retry(ctx context.Context, s *stream) {
 }
 
 // claim leases what is due.
-func (c *Consumer) claim(ctx context.Context, s *stream) (claimed, error) {
+func (c *Consumer) claim(ctx context.Context, s *stream) (found claimed, err error) {
+	from, may := c.options.suspectFrom(), c.alone.try()
+	if may {
+		defer func() { c.alone.keep(found.jobs, from) }()
+	}
 	values, err := call(ctx, c.client, s.logger, s, claimScript, []string{s.due, s.leased, s.entries, s.state, s.aside},
-		c.options.Batch, c.options.Lease.Microseconds(), maxLease.Microseconds(), longestSleep.Microseconds(), claimBytes)
+		c.options.Batch, c.options.Lease.Microseconds(), maxLease.Microseconds(), longestSleep.Microseconds(), readBytes,
+		from, flag(may))
 	if err != nil {
 		return claimed{}, err
 	}
@@ -82,7 +85,7 @@ func (c *Consumer) claim(ctx context.Context, s *stream) (claimed, error) {
 		}
 		numbers[i] = n
 	}
-	found := claimed{sleep: time.Duration(numbers[0]) * time.Microsecond, expired: int(numbers[1]), foreign: int(numbers[2])}
+	found = claimed{sleep: time.Duration(numbers[0]) * time.Microsecond, expired: int(numbers[1]), foreign: int(numbers[2])}
 	for _, value := range values[head:] {
 		one, ok := value.([]any)
 		if !ok || len(one) != 4 {

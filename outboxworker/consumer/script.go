@@ -12,12 +12,14 @@ import (
 // Rights are the commands that a user of Redis needs for a consumer and its dead letters,
 // as ACL SETUSER has them, besides its keys: the streams and consumer:*.
 const Rights = "+eval +evalsha +time +type +rename +exists +del +pexpire +persist " +
-	"+xread +xreadgroup +xgroup +xack +xadd +xdel +xrange +xrevrange +xlen +xinfo +xpending +xclaim +xautoclaim +xtrim " +
+	"+xread +xreadgroup +xgroup +xack +xadd +xdel +xrange +xrevrange +xlen +xinfo +xpending +xclaim +xtrim " +
 	"+zadd +zrem +zcard +zscore +zrange +zrangebyscore +zrangebylex +zremrangebyscore +hget +hset +hdel +hlen +hexists +hscan"
 
 var (
 	//go:embed lua/bury.lua
 	buryText string
+	//go:embed lua/read-1.lua
+	readText string
 	//go:embed lua/leave-5.lua
 	leaveText string
 	//go:embed lua/claim-5.lua
@@ -75,6 +77,7 @@ var (
 	//go:embed lua/lane_beat-1.lua
 	laneBeatText string
 
+	readScript     = redis.NewScript(readText)
 	leaveScript    = redis.NewScript(buryText + leaveText)
 	claimScript    = redis.NewScript(buryText + claimText)
 	settleScript   = redis.NewScript(buryText + settleText)

@@ -53,6 +53,12 @@ local function unpacked(blob)
   return fields
 end
 
+-- postpone has a suspect that is due looked at again a little later, when the one that is in
+-- hand may have ended.
+local function postpone(due, id, at)
+  call('ZADD', due, math.floor(at / 1000) + 100, id)
+end
+
 -- bury appends a dead letter: what is known about it, always in this order, and then the
 -- entry's own fields. More than a call can have become one field.
 local function bury(key, state, fields)

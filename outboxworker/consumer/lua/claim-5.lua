@@ -10,6 +10,9 @@
 -- ARGV[3]  how long leases may be at most, in µs
 -- ARGV[4]  the longest sleep, in µs
 -- ARGV[5]  about how many bytes of entries to return at most
+-- ARGV[6]  from how many consumers on that vanished with it an entry is a suspect
+-- ARGV[7]  1 if a suspect may be leased, and not more than that one; 0 if none: those that
+--          are due are looked at again a little later
 --
 -- Returns {sleep, expired, foreign, ends, {id, late, state, fields}, ...}: in how many
 -- µs there is something to claim again, how many leases had run out, how many members
@@ -46,19 +49,24 @@ local expired = give_back('-inf', at) + give_back(at + ARGV[3] + 1, '+inf')
 local ends = at + ARGV[2]
 local found = call('ZRANGEBYSCORE', due, '-inf', at / 1000, 'WITHSCORES', 'LIMIT', 0, ARGV[1])
 local answer = {0, expired, 0, ends}
-local bytes = 0
+local alone, bytes = ARGV[7] == '1', 0
 for i = 1, #found, 2 do
   local id = found[i]
   local blob = call('HGET', entries, id)
-  if blob then
+  local state = readable(call('HGET', states, id), id)
+  local suspect = (state.takeovers or 0) >= tonumber(ARGV[6])
+  if blob and suspect and not alone then
+    postpone(due, id, at)
+  elseif blob then
     bytes = bytes + #blob
     if bytes > tonumber(ARGV[5]) and #answer > 4 then
       break
     end
+    alone = alone and not suspect
     call('ZREM', due, id)
     call('ZADD', leased, ends, id)
     local late = math.min(math.floor(at / 1000 - tonumber(found[i + 1])), 9007199254740991)
-    answer[#answer + 1] = {id, late, cjson.encode(readable(call('HGET', states, id), id)), unpacked(blob)}
+    answer[#answer + 1] = {id, late, cjson.encode(state), unpacked(blob)}
   else
     call('ZREM', due, id)
     call('HDEL', states, id)

@@ -25,9 +25,8 @@ local clean, at = before == '', now()
 local taken = call('ZRANGE', leased, 0, 499)
 while #taken > 0 do
   for _, name in ipairs(taken) do
-    local text = call('HGET', states, name)
-    if text and not clean then
-      local state = readable(text, name)
+    if not clean and call('HEXISTS', entries, name) == 1 then
+      local state = readable(call('HGET', states, name), name)
       state.takeovers = (state.takeovers or 0) + 1
       call('HSET', states, name, cjson.encode(state))
     end

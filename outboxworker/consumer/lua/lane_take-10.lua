@@ -7,11 +7,14 @@
 -- ARGV[5]  the most retries, and the most entries; 1 to 500
 -- ARGV[6]  '' for new entries; or from which id on those that were not ended are taken over
 -- ARGV[7]  what the times are raised by that those were delivered
--- ARGV[8]  about how many bytes of retries to take at most
+-- ARGV[8]  after how many bytes of retries and entries to end
+-- ARGV[9]  from how many owners on that vanished with it one is a suspect
+-- ARGV[10] 1 if a suspect may be taken, and not more than that one; 0 if none: retries are
+--          looked at again a little later, and the taking over ends there
 --
 -- Returns {2}, and takes nothing, if the number is another: this call was made before, or
 -- Redis has forgotten some, as after a failover. Otherwise {1, sleep, last, next, lost,
--- parked, made, foreign, retries, entries}:
+-- parked, made, foreign, left, retries, entries}:
 -- sleep    in how many ms the next of those that wait is due, or -1
 -- last     the id of the stream's last entry when all have been read, or ''
 -- next     from which id on to go on taking over, or ''
@@ -19,6 +22,7 @@
 -- parked   how many entries were parked
 -- made     1 when the group was gone and was made anew
 -- foreign  how many members of due were set aside
+-- left     1 when the taking over has ended at a suspect
 -- retries  {name, id, state, fields, for how many ms it was due} of each
 -- entries  {id, times delivered, fields} of each
 
@@ -33,18 +37,32 @@ local at = now()
 call('PEXPIRE', owner, ARGV[2]) -- what needs memory is not refused after a write
 call('HSET', owner, 'turn', ARGV[3])
 
-local retries, foreign, bytes = {}, 0, 0
+local retries, foreign, bytes, enough = {}, 0, 0, tonumber(ARGV[8])
 local function full()
-  return #retries >= most or bytes >= tonumber(ARGV[8])
+  return #retries >= most or bytes >= enough
 end
 
+-- may tells whether one may be taken with which that many owners have vanished.
+local alone = ARGV[10] == '1'
+local function may(vanished)
+  local suspect = vanished >= tonumber(ARGV[9])
+  local yes = alone or not suspect
+  alone = alone and not suspect
+  return yes
+end
+
+-- take takes one that waits, unless it is a suspect and may not be taken.
 local function take(name, blob, late)
+  local state = readable(call('HGET', states, name), name)
+  if not may(state.takeovers or 0) then
+    return false
+  end
   local fields = unpacked(blob)
   bytes = bytes + #blob
   call('ZREM', due, name)
   call('ZADD', leased, at, name)
-  local state = readable(call('HGET', states, name), name)
   retries[#retries + 1] = {name, state.entry, cjson.encode(state), fields, late}
+  return true
 end
 
 -- With the first of a key some of those behind it are taken, up to one that has failed
@@ -56,11 +74,16 @@ local function take_key(hash, name, late)
     follow(hash, at)
     return
   end
-  for _, n in ipairs(names) do
+  for i, n in ipairs(names) do
     if full() or call('ZSCORE', leased, n) or tonumber(call('ZSCORE', due, n) or 0) > at / 1000 then
       return
     end
-    take(n, call('HGET', entries, n), late)
+    if not take(n, call('HGET', entries, n), late) then
+      if i == 1 then
+        postpone(due, n, at)
+      end
+      return
+    end
     late = 0
   end
 end
@@ -83,7 +106,9 @@ for i = 1, #ready, 2 do
   else
     local hash = hash_of(unpacked(blob))
     if hash == '' then
-      take(name, blob, late)
+      if not take(name, blob, late) then
+        postpone(due, name, at)
+      end
     else
       -- What an operator has replayed is not there yet.
       call('ZADD', parked, 0, member(hash, readable(call('HGET', states, name), name).entry, name))
@@ -95,6 +120,9 @@ end
 local anything = call('ZCARD', parked) > 0
 local found, parks = {}, 0
 local function entry(id, times, fields)
+  for _, text in ipairs(fields) do
+    bytes = bytes + #text
+  end
   local hash = anything and hash_of(fields) or ''
   if hash == '' or not follow(hash, at) then
     found[#found + 1] = {id, times, fields}
@@ -105,39 +133,64 @@ local function entry(id, times, fields)
     name = name .. "'" -- of a stream that was there before this one
   end
   call('HSET', entries, name, cmsgpack.pack(fields))
-  if name ~= id then
-    call('HSET', states, name, cjson.encode({entry = id, attempts = 0}))
+  if name ~= id or times > 1 then
+    call('HSET', states, name, cjson.encode({entry = id, attempts = 0, takeovers = times - 1}))
   end
   call('ZADD', parked, 0, member(hash, id, name))
   call('XACK', stream, group, id)
   parks = parks + 1
 end
 
-local made, lost, next_from, last = 0, 0, '', ''
-local answer
-if from == '' then
-  answer = redis.pcall('XREADGROUP', 'GROUP', group, 'owner', 'COUNT', most, 'STREAMS', stream, '>')
-else
-  answer = redis.pcall('XPENDING', stream, group, from, '+', most)
-end
-if answer and answer.err then
+local made, lost, next_from, last, left = 0, 0, from, '', 0
+
+-- answered tells of an answer whether the group is there, and makes it where it is not.
+local function answered(answer)
+  if not answer or not answer.err then
+    return true
+  end
   if not string.find(answer.err, 'NOGROUP', 1, true) then
-    return redis.error_reply(answer.err)
+    error(answer)
   end
   call('XGROUP', 'CREATE', stream, group, '0', 'MKSTREAM')
-  made = 1
-elseif from == '' then
-  local read = answer and answer[1][2] or {}
-  for _, e in ipairs(read) do
+  made, next_from = 1, ''
+  return false
+end
+
+-- read reads new entries: one at a time, as nobody knows before how large it is.
+local function read()
+  for _ = 1, most do
+    if bytes >= enough then
+      return
+    end
+    local answer = redis.pcall('XREADGROUP', 'GROUP', group, 'owner', 'COUNT', 1, 'STREAMS', stream, '>')
+    if not answered(answer) then
+      return
+    end
+    if not answer then
+      local top = call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
+      last = top and top[1] or '0-0'
+      return
+    end
+    local e = answer[1][2][1]
     entry(e[1], 1, e[2])
   end
-  if #read < most then
-    local top = call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
-    last = top and top[1] or '0-0'
+end
+
+-- take_over takes over what owners before had.
+local function take_over()
+  local answer = redis.pcall('XPENDING', stream, group, from, '+', most)
+  if not answered(answer) then
+    return
   end
-else
   for _, p in ipairs(answer) do
+    if bytes >= enough then
+      return
+    end
     local times = p[4] + ARGV[7]
+    if not may(times - 1) then
+      left = 1
+      return
+    end
     local e = call('XCLAIM', stream, group, 'owner', 0, p[1], 'RETRYCOUNT', times)[1]
     if e and e[2] then
       entry(e[1], times, e[2])
@@ -145,10 +198,16 @@ else
       call('XACK', stream, group, p[1])
       lost = lost + 1
     end
+    next_from = '(' .. p[1]
   end
-  if #answer == most then
-    next_from = '(' .. answer[most][1]
+  if #answer < most then
+    next_from = ''
   end
 end
 
-return {1, next_due(at), last, next_from, lost, parks, made, foreign, retries, found}
+if from == '' then
+  read()
+else
+  take_over()
+end
+return {1, next_due(at), last, next_from, lost, parks, made, foreign, left, retries, found}

@@ -16,7 +16,7 @@
 --
 -- Returns 1, or 0 when the entry is another consumer's or was acknowledged, or -1 when it
 -- is not in the stream and no fields are given; then it has changed nothing. An entry that
--- was removed from the stream may be pending no more, as the next XAUTOCLAIM ends that.
+-- was removed from the stream may be pending no more, as a takeover ends that.
 
 local found = call('XRANGE', KEYS[1], ARGV[3], ARGV[3])[1]
 local pending = call('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[3], 1)[1]
