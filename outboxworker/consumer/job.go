@@ -28,7 +28,7 @@ type job struct {
 	// id is that of the entry, or of what waits, if retry.
 	id    string
 	retry bool
-	// ends is when a lease ends in µs, and its token. The stream's lease guards it.
+	// ends is when a lease ends in µs, as far as the consumer knows, and its token. The stream's lease guards it.
 	ends int64
 	// delivered is how often an entry has been delivered, this time included.
 	delivered int

@@ -81,7 +81,7 @@ var (
 	leaveScript    = redis.NewScript(buryText + leaveText)
 	claimScript    = redis.NewScript(buryText + claimText)
 	settleScript   = redis.NewScript(buryText + settleText)
-	extendScript   = redis.NewScript(extendText)
+	extendScript   = redis.NewScript(buryText + extendText)
 	keepScript     = redis.NewScript(keepText)
 	takeoverScript = redis.NewScript(takeoverText)
 	trimScript     = redis.NewScript(trimText)

@@ -221,7 +221,7 @@ func (c *Consumer) settleRetry(ctx context.Context, j *job, outcome string, f fa
 	s.lease.RLock()
 	defer s.lease.RUnlock()
 	n, err := number(ctx, c.client, s.logger, s, settleScript, []string{s.due, s.leased, s.entries, s.state, s.dead, s.replaying},
-		j.id, j.ends, outcome, milliseconds(f.wait), f.attempts, f.class, f.text, f.fingerprint)
+		j.id, j.ends, outcome, milliseconds(f.wait), f.attempts, f.class, f.text, f.fingerprint, c.options.Lease.Microseconds())
 	if err == nil && n == 1 && outcome == "again" {
 		s.hint()
 	}

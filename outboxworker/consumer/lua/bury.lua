@@ -53,6 +53,15 @@ local function unpacked(blob)
   return fields
 end
 
+-- mine tells whether a lease that ends then, in µs, is that of an owner who knows of an
+-- earlier end or the same, and for how long it lasts from each extension. Nobody else is
+-- given a lease that has not ended. So if it was given before the end that the owner knows,
+-- he has extended it, and the answer was lost.
+local function mine(ends, known, length)
+  ends, known = tonumber(ends), tonumber(known)
+  return ends and (ends == known or ends > known and ends - length < known)
+end
+
 -- postpone has a suspect that is due looked at again a little later, when the one that is in
 -- hand may have ended.
 local function postpone(due, id, at)

@@ -7,18 +7,18 @@
 -- KEYS[5]  the stream of dead letters
 -- KEYS[6]  replaying: a hash of the dead letters under replay
 -- ARGV[1]  the id
--- ARGV[2]  when the lease ends in µs, by which its owner is known
+-- ARGV[2]  when the lease ends in µs, as far as its owner knows
 -- ARGV[3]  done, again, dead, or back: it was not begun
 -- ARGV[4]  again: in how many ms
 -- ARGV[5..8]  again, dead: the attempts that count, the class of the error, its text, its
 --          fingerprint
+-- ARGV[9]  for how long a lease lasts from an extension, in µs
 --
 -- Returns 1, or 0 when the lease is not that owner's any more: then nothing has changed.
 
 local due, leased, entries, states, dead, replaying = unpack(KEYS)
 local id, outcome = ARGV[1], ARGV[3]
-local ends = call('ZSCORE', leased, id)
-if not ends or tonumber(ends) ~= tonumber(ARGV[2]) then
+if not mine(call('ZSCORE', leased, id), ARGV[2], ARGV[9]) then
   return 0
 end
 call('ZCARD', due) -- fails before the first write if it is of the wrong type
