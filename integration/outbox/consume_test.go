@@ -146,7 +146,7 @@ func TestThePageShowsTheExamples(t *testing.T) {
 }
 
 // connectRedis returns a client that ends with the test.
-func connectRedis(t *testing.T, url string) *redis.Client {
+func connectRedis(t testing.TB, url string) *redis.Client {
 	t.Helper()
 	options, err := redis.ParseURL(url)
 	if err != nil {
@@ -158,7 +158,7 @@ func connectRedis(t *testing.T, url string) *redis.Client {
 }
 
 // within waits until something holds, and says what is there if that takes too long.
-func within(t *testing.T, what string, holds func() (bool, string)) {
+func within(t testing.TB, what string, holds func() (bool, string)) {
 	t.Helper()
 	for until := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		ok, found := holds()

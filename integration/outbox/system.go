@@ -31,7 +31,7 @@ type settings struct {
 	retryBase   time.Duration // default: 100ms
 	retryCap    time.Duration // default: 2s
 	address     string        // of metrics and readiness; default: none
-	redis       string        // the URL of the timers' Redis; default: there is none
+	redis       string        // the section redis, for timers; default: there is none
 }
 
 func (s *settings) setDefaults(t testing.TB) {
@@ -100,7 +100,7 @@ func (y *system) yaml() string {
 	s := &y.settings
 	timers := ""
 	if s.redis != "" {
-		timers = fmt.Sprintf("redis: {url: %q}", s.redis)
+		timers = "redis: " + s.redis
 	}
 	return fmt.Sprintf(`database: {url: %q}
 http: {address: %q}

@@ -27,7 +27,7 @@ func TestSoakWorkersThatDieBeforeATimerIsSetLoseNothing(t *testing.T) {
 func dieBeforeTimers(t *testing.T, counts []int) {
 	r := newReceiver(t, 700*time.Millisecond)
 	r.refuse = doomed
-	y := newSystem(t, r, settings{keys: 500, retries: 3, retryCap: 400 * time.Millisecond, redis: testserver.Redis(t).URL()})
+	y := newSystem(t, r, settings{keys: 500, retries: 3, retryCap: 400 * time.Millisecond, redis: fmt.Sprintf("{url: %q}", testserver.Redis(t).URL())})
 	y.mayDie = died
 	y.produce()
 	y.start("", "")

@@ -1,0 +1,249 @@
+package outbox
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/weirproxy/weir/internal/testserver"
+	"github.com/weirproxy/weir/outboxworker/consumer"
+	"github.com/weirproxy/weir/outboxworker/localserver"
+)
+
+// pair is a master and a replica that a Sentinel watches, and what arrives of the streams
+// that relays write there and consumers post on.
+type pair struct {
+	*receiver
+	servers  [2]*localserver.Redis
+	address  string // of the Sentinel
+	asked    *redis.SentinelClient
+	upstream string // leads to the master: the sink knows no Sentinel
+}
+
+const watchedAs = "shop"
+
+func newPair(t *testing.T) *pair {
+	t.Helper()
+	p := &pair{receiver: newReceiver(t, time.Second), servers: [2]*localserver.Redis{testserver.Redis(t), testserver.Redis(t)}}
+	replica := connectRedis(t, p.servers[1].URL())
+	if err := replica.ReplicaOf(t.Context(), "127.0.0.1", fmt.Sprint(p.servers[0].Port())).Err(); err != nil {
+		t.Fatal(err)
+	}
+	p.address = testserver.Sentinel(t, p.servers[0], watchedAs, time.Second)
+	p.asked = redis.NewSentinelClient(&redis.Options{Addr: p.address})
+	t.Cleanup(func() { _ = p.asked.Close() })
+	p.awaitReplica()
+	p.forward()
+	return p
+}
+
+// master is the server that is the master by what the Sentinel says; else is the other.
+func (p *pair) master() (master, other *localserver.Redis) {
+	found, err := p.asked.GetMasterAddrByName(context.Background(), watchedAs).Result()
+	if err == nil && len(found) == 2 && found[1] == fmt.Sprint(p.servers[1].Port()) {
+		return p.servers[1], p.servers[0]
+	}
+	return p.servers[0], p.servers[1]
+}
+
+func (p *pair) awaitReplica() {
+	p.t.Helper()
+	within(p.t, "the Sentinel to see the replica follow", func() (bool, string) {
+		found, err := p.asked.Replicas(context.Background(), watchedAs).Result()
+		if err != nil || len(found) != 1 {
+			return false, fmt.Sprint(found, err)
+		}
+		return found[0]["master-link-status"] == "ok" && found[0]["flags"] == "slave", fmt.Sprint(found)
+	})
+}
+
+// forward leads connections to the master, as a proxy does that operators have for clients
+// which know no Sentinel.
+func (p *pair) forward() {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() { _ = listener.Close() })
+	p.upstream = listener.Addr().String()
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer func() { _ = conn.Close() }()
+				master, _ := p.master()
+				to, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", master.Port()))
+				if err != nil {
+					return
+				}
+				go func() { _, _ = io.Copy(to, conn); _ = to.Close() }()
+				_, _ = io.Copy(conn, to)
+			}()
+		}
+	}()
+}
+
+func (p *pair) sink() string {
+	return fmt.Sprintf(`redis_stream: {url: "redis://%s/0", lanes: true, chunk_messages: 20, dial_timeout: 500ms, timeout: 800ms}`, p.upstream)
+}
+
+// section is the section redis of the configurations.
+func (p *pair) section() string {
+	return fmt.Sprintf("{sentinel: {master: %s, addresses: [%q]}, timeout: 1s}", watchedAs, p.address)
+}
+
+// failover kills the master and waits until the replica is in its place.
+func (p *pair) failover() {
+	p.t.Helper()
+	master, other := p.master()
+	if err := master.Kill(); err != nil {
+		p.t.Fatal(err)
+	}
+	within(p.t, "the replica to be the master", func() (bool, string) {
+		now, _ := p.master()
+		return now == other, "it is not"
+	})
+}
+
+// The master of both, the relay's timers and the streams, dies under load, and a Sentinel
+// makes the replica the master: relay and consumers go on by themselves, and what the
+// replica had is posted, each key in order.
+func TestSentinelFailsOver(t *testing.T) {
+	t.Parallel()
+	sentinelFailsOver(t, 1, settings{})
+}
+
+func TestSoakSentinelFailsOver(t *testing.T) {
+	soak(t)
+	sentinelFailsOver(t, 6, settings{keys: 2000, producers: 8, pace: 2 * time.Millisecond})
+}
+
+func sentinelFailsOver(t *testing.T, failovers int, s settings) {
+	t.Helper()
+	p := newPair(t)
+	p.refuse = func(m message, attempt int) int {
+		if attempt == 1 && m.seq%10 == 0 {
+			return 500
+		}
+		return 0
+	}
+	s.redis = p.section()
+	y := newSystem(t, p, s)
+	consume := filepath.Join(t.TempDir(), "consume.yaml")
+	if err := os.WriteFile(consume, []byte(fmt.Sprintf(`redis: %s
+http: {address: ""}
+consumers:
+- name: shipping
+  streams: ["events:topic0"]
+  ordered: true
+  lease: 2s
+  breaker_messages: 100
+  retry: {base: 100ms, cap: 500ms, retries: 20}
+  idempotency: {store: none}
+  webhook: {url: "http://%s/in", timeout: 1s, concurrency: 16}
+`, p.section(), p.receiver.address)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	consumers := []*worker{startCommand(t, "consume", consume), startCommand(t, "consume", consume)}
+	y.all = append(y.all, consumers...)
+	y.produce()
+	y.start("")
+	for n := range failovers {
+		if n > 0 { // the one that was the master becomes the replica
+			_, other := p.master()
+			if err := other.Restart(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			p.awaitReplica()
+		}
+		y.flow(100)
+		y.await("messages to arrive", 20*time.Second, func() bool { return p.got.count() > 50 })
+		p.failover()
+		// Both recover: what is committed from now on arrives.
+		began := y.committed.count()
+		y.flow(100)
+		since := y.committed.messages()[began:]
+		y.await("what was committed after the failover to be accepted", 30*time.Second, func() bool {
+			return len(missing(since, p.journal())) == 0
+		})
+	}
+	p.settle(y)
+	for _, w := range consumers {
+		w.terminate()
+	}
+	y.checkLogs()
+}
+
+// settle waits until nothing is left anywhere, and checks what was promised.
+func (p *pair) settle(y *system) {
+	p.t.Helper()
+	y.producers.end()
+	y.await("the outbox to be empty", time.Minute, func() bool {
+		c, err := y.database.counts()
+		return err == nil && c.left() == 0
+	})
+	master, _ := p.master()
+	client := connectRedis(p.t, master.URL())
+	y.await("the lanes to have nothing left", time.Minute, func() bool { return p.atRest(client) })
+	var kept []message
+	for _, lane := range consumer.LaneStreams("events:topic0") {
+		entries, err := client.XRange(context.Background(), lane, "-", "+").Result()
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		for _, entry := range entries {
+			payload, _ := entry.Values["payload"].(string)
+			m, err := parsePayload([]byte(payload))
+			if err != nil {
+				p.t.Fatal(err)
+			}
+			kept = append(kept, m)
+		}
+	}
+	e := &evidence{committed: kept, arrived: p.journal()}
+	y.database.rest(e)
+	for _, problem := range append(append(e.lost(), e.disorder()...), e.deaths()...) {
+		p.t.Error(problem)
+	}
+	all := y.committed.messages()
+	p.t.Logf("of %d messages Redis kept %d; %d were never accepted; %d arrivals", len(all), len(kept), len(missing(all, p.journal())), p.got.count())
+}
+
+// atRest tells that nothing is unread, pending or waiting in the lanes. A dead letter ends
+// the test.
+func (p *pair) atRest(client *redis.Client) bool {
+	ctx := context.Background()
+	for n, lane := range consumer.LaneStreams("events:topic0") {
+		base := fmt.Sprintf("consumer:{%d}:shipping:%s:", n, lane)
+		groups, err := client.XInfoGroups(ctx, lane).Result()
+		if err != nil {
+			if strings.Contains(err.Error(), "no such key") { // no message has this lane
+				continue
+			}
+			return false
+		}
+		waits, waitsErr := client.HLen(ctx, base+"entries").Result()
+		dead, deadErr := client.XLen(ctx, base+"dead").Result()
+		if waitsErr != nil || deadErr != nil || len(groups) != 1 {
+			return false
+		}
+		if dead > 0 {
+			p.t.Fatalf("%d messages are dead", dead)
+		}
+		if groups[0].Pending > 0 || groups[0].Lag > 0 || waits > 0 {
+			return false
+		}
+	}
+	return true
+}
