@@ -36,8 +36,8 @@ type Options struct {
 	// "$" with what is appended from now on, or an entry's id. A group that existed
 	// and is gone begins at "0". Default: "0".
 	Start string
-	// Batch is the most entries of one read, 1 to 500. A consumer has up to that many
-	// of each stream waiting for a handler. Default: 64.
+	// Batch is the most entries of one read, 1 to 500; it ends after 8 MiB, too. A
+	// consumer has up to that many of each stream waiting for a handler. Default: 64.
 	Batch int
 	// Concurrency is how many handlers run at once, over all streams. Default: 16.
 	Concurrency int
@@ -51,7 +51,8 @@ type Options struct {
 	Retries int
 	// MaxTakeovers is how often a message may be taken over from consumers that
 	// vanished with it before it is dead, of class "crash": it may be what kills
-	// them. Default: 20.
+	// them. From the third time on, or this one if it is less, a consumer has one
+	// such message in hand at a time, so that others do not die with it. Default: 20.
 	MaxTakeovers int
 	// Lease is after how long without a sign of life of its consumer a message is taken
 	// over by another. A consumer gives signs while a handler runs, however long that
