@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -195,7 +196,10 @@ func (p *pair) settle(y *system) {
 	})
 	master, _ := p.master()
 	client := connectRedis(p.t, master.URL())
-	y.await("the lanes to have nothing left", time.Minute, func() bool { return p.atRest(client) })
+	within(p.t, "the lanes to have nothing left", func() (bool, string) {
+		found := p.left(client)
+		return found == "", found
+	})
 	var kept []message
 	for _, lane := range consumer.LaneStreams("events:topic0") {
 		entries, err := client.XRange(context.Background(), lane, "-", "+").Result()
@@ -220,30 +224,31 @@ func (p *pair) settle(y *system) {
 	p.t.Logf("of %d messages Redis kept %d; %d were never accepted; %d arrivals", len(all), len(kept), len(missing(all, p.journal())), p.got.count())
 }
 
-// atRest tells that nothing is unread, pending or waiting in the lanes. A dead letter ends
-// the test.
-func (p *pair) atRest(client *redis.Client) bool {
+// left says what is unread, pending or waiting in the lanes, or dead.
+func (p *pair) left(client *redis.Client) (all string) {
 	ctx := context.Background()
 	for n, lane := range consumer.LaneStreams("events:topic0") {
 		base := fmt.Sprintf("consumer:{%d}:shipping:%s:", n, lane)
-		groups, err := client.XInfoGroups(ctx, lane).Result()
+		stream, err := client.XInfoStream(ctx, lane).Result()
 		if err != nil {
-			if strings.Contains(err.Error(), "no such key") { // no message has this lane
-				continue
+			if !strings.Contains(err.Error(), "no such key") { // else no message has this lane
+				all += fmt.Sprintf("%s: %v; ", lane, err)
 			}
-			return false
+			continue
 		}
+		groups, err := client.XInfoGroups(ctx, lane).Result()
 		waits, waitsErr := client.HLen(ctx, base+"entries").Result()
 		dead, deadErr := client.XLen(ctx, base+"dead").Result()
-		if waitsErr != nil || deadErr != nil || len(groups) != 1 {
-			return false
+		if failed := errors.Join(err, waitsErr, deadErr); failed != nil || len(groups) != 1 {
+			all += fmt.Sprintf("%s: %d groups, %v; ", lane, len(groups), failed)
+			continue
 		}
-		if dead > 0 {
-			p.t.Fatalf("%d messages are dead", dead)
-		}
-		if groups[0].Pending > 0 || groups[0].Lag > 0 || waits > 0 {
-			return false
+		// Redis 7.0 counts a lag wrong after a failover, but knows where the group is.
+		g := groups[0]
+		if g.LastDeliveredID != stream.LastGeneratedID || g.Pending > 0 || waits > 0 || dead > 0 {
+			all += fmt.Sprintf("%s: %d entries up to %s, read up to %s, %d pending, %d wait, %d dead; ",
+				lane, stream.Length, stream.LastGeneratedID, g.LastDeliveredID, g.Pending, waits, dead)
 		}
 	}
-	return true
+	return all
 }
