@@ -16,8 +16,9 @@ const (
 	block = time.Second
 	// takeoverEvery is how often entries of consumers that vanished are looked for.
 	takeoverEvery = 500 * time.Millisecond
-	// readBytes is after how many bytes of entries a read, a claim or a takeover ends: so
-	// much and one entry is the most that Redis answers at once.
+	// readBytes is after how many bytes of entries a read, a claim or a takeover ends. So
+	// much and one entry is what Redis answers at once, or eight where small entries are
+	// followed by large ones.
 	readBytes = 8 << 20
 )
 

@@ -119,10 +119,13 @@ end
 
 local anything = call('ZCARD', parked) > 0
 local found, parks = {}, 0
+local largest = 1 -- of the entries, in bytes
 local function entry(id, times, fields)
+  local size = 0
   for _, text in ipairs(fields) do
-    bytes = bytes + #text
+    size = size + #text
   end
+  bytes, largest = bytes + size, math.max(largest, size)
   local hash = anything and hash_of(fields) or ''
   if hash == '' or not follow(hash, at) then
     found[#found + 1] = {id, times, fields}
@@ -156,23 +159,27 @@ local function answered(answer)
   return false
 end
 
--- read reads new entries: one at a time, as nobody knows before how large it is.
+-- read reads new entries. Nobody knows before how large the next are: they are read by a few,
+-- as many as would fit if none were larger than those so far.
 local function read()
-  for _ = 1, most do
-    if bytes >= enough then
-      return
-    end
-    local answer = redis.pcall('XREADGROUP', 'GROUP', group, 'owner', 'COUNT', 1, 'STREAMS', stream, '>')
+  local few, left = 1, most
+  while left > 0 and bytes < enough do
+    local count = math.min(few, left)
+    local answer = redis.pcall('XREADGROUP', 'GROUP', group, 'owner', 'COUNT', count, 'STREAMS', stream, '>')
     if not answered(answer) then
       return
     end
-    if not answer then
+    local some = answer and answer[1][2] or {}
+    for _, e in ipairs(some) do
+      entry(e[1], 1, e[2])
+    end
+    if #some < count then
       local top = call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
       last = top and top[1] or '0-0'
       return
     end
-    local e = answer[1][2][1]
-    entry(e[1], 1, e[2])
+    left = left - count
+    few = math.max(1, math.min(8, 2 * few, math.floor((enough - bytes) / largest)))
   end
 end
 

@@ -8,18 +8,24 @@
 --
 -- Returns {id, fields} of each.
 
-local entries, bytes = {}, 0
-for i = 1, ARGV[3] do -- one at a time, as nobody knows before how large it is
-  local found = redis.call('XREADGROUP', 'GROUP', ARGV[1], ARGV[2], 'COUNT', 1, 'STREAMS', KEYS[1], '>')
-  if not found then
+local entries, bytes, most, enough = {}, 0, tonumber(ARGV[3]), tonumber(ARGV[4])
+-- Nobody knows before how large the next are: they are read by a few, as many as would fit
+-- if none were larger than those so far.
+local few, largest = 1, 1
+while #entries < most and bytes < enough do
+  local count = math.min(few, most - #entries)
+  local found = redis.call('XREADGROUP', 'GROUP', ARGV[1], ARGV[2], 'COUNT', count, 'STREAMS', KEYS[1], '>')
+  for _, entry in ipairs(found and found[1][2] or {}) do
+    local size = 0
+    for _, text in ipairs(entry[2]) do
+      size = size + #text
+    end
+    entries[#entries + 1] = entry
+    bytes, largest = bytes + size, math.max(largest, size)
+  end
+  if not found or #found[1][2] < count then
     break
   end
-  entries[i] = found[1][2][1]
-  for _, text in ipairs(entries[i][2]) do
-    bytes = bytes + #text
-  end
-  if bytes >= tonumber(ARGV[4]) then
-    break
-  end
+  few = math.max(1, math.min(8, 2 * few, math.floor((enough - bytes) / largest)))
 end
 return entries
