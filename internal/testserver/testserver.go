@@ -12,8 +12,11 @@ package testserver
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
+	"runtime"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -31,6 +34,8 @@ const (
 	stopWithin  = 20 * time.Second
 	// askWithin bounds a statement to make or drop a database.
 	askWithin = time.Minute
+	// atLeast is how many parallel tests run at once.
+	atLeast = 4
 )
 
 // settings are those of every server of PostgreSQL that is started here: it shares the
@@ -53,15 +58,29 @@ var (
 	databases atomic.Int64
 )
 
-// Main runs the tests of a package, stops the servers that they share, and exits.
+// Main runs the tests of a package, stops the servers that they share, and exits. At
+// least 4 parallel tests run at once, unless -parallel says how many.
 func Main(m *testing.M) {
 	main.Store(true)
+	flag.Parse()
+	waitTogether()
 	status := m.Run()
 	if err := stopShared(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		status = max(status, 1)
 	}
 	os.Exit(status)
+}
+
+// waitTogether lets more tests run at once than there are processors: those that have
+// servers wait most of the time.
+func waitTogether() {
+	const parallel = "test.parallel"
+	told := false
+	flag.Visit(func(f *flag.Flag) { told = told || f.Name == parallel })
+	if !told {
+		_ = flag.Set(parallel, strconv.Itoa(max(atLeast, runtime.GOMAXPROCS(0))))
+	}
 }
 
 func startShared() (*localserver.Postgres, error) {
