@@ -43,6 +43,7 @@ func TestScriptsSayWhatTheyTake(t *testing.T) {
 // different slots, and every call of a script has its keys in one slot, as many as its
 // file says.
 func TestCluster(t *testing.T) {
+	t.Parallel()
 	client := rediscluster.Start(t)
 	recorded := new(rediscluster.Calls)
 	client.AddHook(recorded)

@@ -117,9 +117,9 @@ func until(t *testing.T, what string, run func(context.Context) error, holds fun
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- run(ctx) }()
-	for end := time.Now().Add(30 * time.Second); !holds(); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(90 * time.Second); !holds(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Errorf("not within 30s: %s", what)
+			t.Errorf("not within 90s: %s", what)
 			break
 		}
 	}
@@ -141,6 +141,7 @@ func connected(t *testing.T) *redis.Client {
 }
 
 func TestExampleOfAHandler(t *testing.T) {
+	t.Parallel()
 	client := connected(t)
 	add(t, client, uuid.NewString(), "desk", `{"item": "desk"}`)
 	add(t, client, uuid.NewString(), "", "no JSON")
@@ -159,6 +160,7 @@ func TestExampleOfAHandler(t *testing.T) {
 }
 
 func TestExampleOfAnInbox(t *testing.T) {
+	t.Parallel()
 	client := connected(t)
 	pool, err := pgxpool.New(t.Context(), testserver.Database(t))
 	if err != nil {

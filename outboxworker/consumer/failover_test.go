@@ -40,6 +40,7 @@ func newLeading(t *testing.T, master *localserver.Redis) *leading {
 // the old master had seen the end of; what it lacks and had not been handled is lost; and
 // what comes now is handled.
 func TestFailoverToAReplicaThatIsBehind(t *testing.T) {
+	t.Parallel()
 	master, replica := testserver.Redis(t), testserver.Redis(t)
 	client, other := newLeading(t, master), connect(t, replica)
 	if err := other.ReplicaOf(t.Context(), "127.0.0.1", fmt.Sprint(master.Port())).Err(); err != nil {
@@ -52,6 +53,7 @@ func TestFailoverToAReplicaThatIsBehind(t *testing.T) {
 	})
 
 	sent := appendFor(t, client.Client, 500*time.Millisecond, 0)
+	eventually(t, "the replica has some", func() bool { return other.XLen(t.Context(), events).Val() > 0 })
 	if err := other.ReplicaOf(t.Context(), "NO", "ONE").Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -88,6 +90,7 @@ func TestFailoverToAReplicaThatIsBehind(t *testing.T) {
 // A failover leads to a server that has nothing: the group is made again, and reads what
 // comes from then on, from its beginning.
 func TestFailoverToAnEmptyReplica(t *testing.T) {
+	t.Parallel()
 	master, replica := testserver.Redis(t), testserver.Redis(t)
 	client := newLeading(t, master)
 	got := failsTwice(t, client)

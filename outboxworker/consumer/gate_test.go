@@ -107,6 +107,7 @@ func TestGateContexts(t *testing.T) {
 // Messages for which the handler is always Unavailable, as many as there are handlers, do
 // not keep another from being tried; and nothing is counted.
 func TestUnavailableMakesRoom(t *testing.T) {
+	t.Parallel()
 	client := connect(t, testserver.Redis(t))
 	options := quick()
 	options.Concurrency, options.Retries = 2, 0

@@ -25,10 +25,11 @@ func claims(t *testing.T, client redis.UniversalClient, settings redisclaim.Sett
 // A message that is in the stream twice has its effect once, also when both are handled
 // at the same time.
 func TestSameMessageTwice(t *testing.T) {
+	t.Parallel()
 	client := connect(t, testserver.Redis(t))
 	options := quick()
 	settings := redisclaim.DefaultSettings()
-	settings.Lease = 500 * time.Millisecond // for which a message waits that another has
+	settings.Lease = 2 * time.Second // for which a message waits that another has
 	options.Idempotency = claims(t, client, settings)
 	const count = 50
 	for i := range count {
@@ -58,6 +59,7 @@ func TestSameMessageTwice(t *testing.T) {
 
 // Without the store nothing is handled or counted, and the consumer pauses.
 func TestStoreIsAway(t *testing.T) {
+	t.Parallel()
 	client := connect(t, testserver.Redis(t))
 	server := testserver.Redis(t)
 	other := connect(t, server)
@@ -88,16 +90,17 @@ func TestStoreIsAway(t *testing.T) {
 
 // A message whose claim another has comes back and is not done.
 func TestClaimIsBusy(t *testing.T) {
+	t.Parallel()
 	client := connect(t, testserver.Redis(t))
 	settings := redisclaim.DefaultSettings()
 	settings.Lease = 300 * time.Millisecond
 	store := claims(t, client, settings)
 	options := quick()
 	options.Idempotency, options.Retries = store, 0
+	began := time.Now()
 	if _, _, err := store.Begin(t.Context(), group, "1"); err != nil { // by a handler that vanishes
 		t.Fatal(err)
 	}
-	began := time.Now()
 	publish(t, client, events, "1")
 	var got record
 	run(t, client, func(_ context.Context, m *Message) error { got.add(m); return nil }, options)

@@ -18,6 +18,7 @@ import (
 // Entries of which no message can be made go to the dead letters as they are, and the
 // others are handled.
 func TestMalformedEntries(t *testing.T) {
+	t.Parallel()
 	client := connect(t, testserver.Redis(t))
 	many := []any{"id", "many", "topic", "orders"}
 	for i := range 10_000 {
@@ -102,6 +103,7 @@ func TestMalformedEntries(t *testing.T) {
 // Members that belong to no entry are set aside, and scores that nobody of us writes
 // neither hide an entry nor make it late for ever.
 func TestForeignMembers(t *testing.T) {
+	t.Parallel()
 	client := connect(t, testserver.Redis(t))
 	s := streamOf(t, events)
 	for i, member := range []string{"", "0", "secret-word", "1-1", strings.Repeat("9", 1<<16), "dead:1-1"} {
@@ -149,6 +151,7 @@ func TestForeignMembers(t *testing.T) {
 
 // A key of the wrong type is renamed, and what was there is not lost but renamed with it.
 func TestWrongTypes(t *testing.T) {
+	t.Parallel()
 	client := connect(t, testserver.Redis(t))
 	s := streamOf(t, events)
 	var got record
@@ -200,6 +203,7 @@ func TestWrongTypes(t *testing.T) {
 
 // A claim that fails as a key is of the wrong type leaves leases that have run out.
 func TestClaimOfWrongType(t *testing.T) {
+	t.Parallel()
 	client := connect(t, testserver.Redis(t))
 	s := streamOf(t, events)
 	keys := []string{s.due, s.leased, s.entries, s.state, s.aside}
@@ -220,6 +224,7 @@ func TestClaimOfWrongType(t *testing.T) {
 // What waits and has lost its time, its lease or its state, as somebody has removed a
 // key, is tried again.
 func TestRemovedKeys(t *testing.T) {
+	t.Parallel()
 	client := connect(t, testserver.Redis(t))
 	s := streamOf(t, events)
 	options := quick()
@@ -255,6 +260,7 @@ func (f fixed) Wait(int) time.Duration { return time.Duration(f) }
 // An entry that somebody removed from the stream while it was handled is kept by whoever
 // has it, and one that nobody has is reported.
 func TestEntriesThatAreRemoved(t *testing.T) {
+	t.Parallel()
 	client := connect(t, testserver.Redis(t))
 	id := publish(t, client, events, "1")
 	var got record
@@ -289,7 +295,8 @@ func TestEntriesThatAreRemoved(t *testing.T) {
 // The same if the consumer gives signs of life before its handler ends, and with what no
 // handler has begun with when the consumer stops.
 func TestRemovedWhileHandled(t *testing.T) {
-	for _, lease := range []time.Duration{150 * time.Millisecond, time.Hour} {
+	t.Parallel()
+	for _, lease := range []time.Duration{600 * time.Millisecond, time.Hour} {
 		client := connect(t, testserver.Redis(t))
 		options := quick()
 		options.Lease, options.ForgetAfter, options.Concurrency, options.Backoff = lease, lease, 1, fixed(time.Hour)
@@ -340,6 +347,7 @@ func keepCalls(t *testing.T, client *redis.Client) int {
 
 // What is taken over at once is bounded in bytes; the rest follows.
 func TestTakeoverOfLargeEntries(t *testing.T) {
+	t.Parallel()
 	client := connect(t, testserver.Redis(t))
 	const count = 20
 	for i := range count {

@@ -17,6 +17,7 @@ import (
 // The stream or its group is removed, or Redis loses everything: what is appended from
 // then on, and what is still there, is handled.
 func TestGroupIsLost(t *testing.T) {
+	t.Parallel()
 	client := connect(t, testserver.Redis(t))
 	var got record
 	options := quick()
@@ -48,6 +49,7 @@ func TestGroupIsLost(t *testing.T) {
 
 // Redis forgets the scripts all the time.
 func TestScriptsAreForgotten(t *testing.T) {
+	t.Parallel()
 	client := connect(t, testserver.Redis(t))
 	const count = 300
 	for i := range count {
@@ -86,8 +88,10 @@ func TestScriptsAreForgotten(t *testing.T) {
 // Redis is killed and started again, over and over. With appendfsync always nothing is
 // lost; with everysec, nothing that it still has.
 func TestRedisIsKilled(t *testing.T) {
+	t.Parallel()
 	for _, fsync := range []string{"always", "everysec"} {
 		t.Run(fsync, func(t *testing.T) {
+			t.Parallel()
 			server := testserver.RedisWith(t, localserver.RedisOptions{AppendFsync: fsync})
 			client := connect(t, server)
 			var got record
@@ -129,7 +133,7 @@ func TestRedisIsKilled(t *testing.T) {
 // appendOnce appends a message, and again until Redis says that it has it.
 func appendOnce(client *redis.Client, id string) error {
 	var err error
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(90 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		err = client.XAdd(context.Background(), &redis.XAddArgs{Stream: events, Values: []any{"id", id, "topic", "orders", "payload", ""}}).Err()
 		if err == nil {
 			return nil
@@ -158,6 +162,7 @@ func written(t *testing.T, client *redis.Client) bool {
 // Without memory nothing is half done: what cannot be written down is, once there is
 // memory again.
 func TestRedisIsOutOfMemory(t *testing.T) {
+	t.Parallel()
 	client := connect(t, testserver.Redis(t))
 	var got record
 	begun := make(chan struct{})

@@ -114,9 +114,11 @@ func appended(t testing.TB, client redis.UniversalClient, stream string, fields 
 	return id
 }
 
+// eventually waits for what should happen soon, with a deadline that is generous, as on a
+// busy machine everything is slow.
 func eventually(t testing.TB, what string, is func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(90 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if is() {
 			return
 		}

@@ -27,6 +27,9 @@ const (
 	orderedName  = "CONSUMER_TEST_ORDERED_NAME"
 )
 
+// chaosLease is longer than a busy machine keeps a process from running.
+const chaosLease = 2 * time.Second
+
 // diary is a list of what handlers did, in the order in which Redis was told.
 const diary = "diary"
 
@@ -49,7 +52,7 @@ func TestOrderedChild(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := ordered()
-	o.Consumer, o.Lease = name, time.Second
+	o.Consumer, o.Lease = name, chaosLease
 	c, err := New(client, group, func(ctx context.Context, m *Message) error {
 		tell := func(what string) error {
 			return client.RPush(context.WithoutCancel(ctx), diary, strings.Join([]string{what, name, m.Stream, m.ID}, " ")).Err()
@@ -126,7 +129,7 @@ func (c *children) harm() {
 		if err := child.Process.Signal(syscall.SIGSTOP); err != nil {
 			c.t.Fatal(err)
 		}
-		time.Sleep(1500*time.Millisecond + rand.N(time.Second)) // beyond the lease
+		time.Sleep(chaosLease + rand.N(time.Second)) // beyond the lease
 		if err := child.Process.Signal(syscall.SIGCONT); err != nil {
 			c.t.Fatal(err)
 		}
@@ -145,6 +148,7 @@ func (c *children) harm() {
 // Consumers come, go, are killed, and are stopped for longer than their lease: the
 // messages of a key are done in order, and none is lost.
 func TestSoakOrderedConsumersDie(t *testing.T) {
+	t.Parallel()
 	messages, harming := 1500, 8*time.Second
 	if os.Getenv("WEIR_SOAK") != "" {
 		messages, harming = 30_000, 3*time.Minute

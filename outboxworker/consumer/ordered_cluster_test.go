@@ -58,6 +58,7 @@ func operate(t *testing.T, client redis.UniversalClient, stream string) {
 // In a cluster, whose server refuses calls over several slots, order is kept, and every
 // call of a script has its keys in one slot, as many as the script's file says.
 func TestOrderedInACluster(t *testing.T) {
+	t.Parallel()
 	client := rediscluster.Start(t)
 	recorded := new(rediscluster.Calls)
 	client.AddHook(recorded)
@@ -124,6 +125,7 @@ func TestLaneScriptsSayWhatTheyTake(t *testing.T) {
 
 // Without memory for more, what is there is still handled, and waits if it fails.
 func TestOrderedWithoutMemory(t *testing.T) {
+	t.Parallel()
 	client := connect(t, testserver.Redis(t))
 	for n := range 4 {
 		post(t, client, "a", n+1)
@@ -156,6 +158,7 @@ func TestOrderedWithoutMemory(t *testing.T) {
 
 // A key whose handler takes long, with many messages behind it, holds up no other key.
 func TestOrderedSlowKey(t *testing.T) {
+	t.Parallel()
 	client := connect(t, testserver.Redis(t))
 	s := newSequences()
 	release := make(chan struct{})

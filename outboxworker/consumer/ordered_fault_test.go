@@ -28,6 +28,7 @@ func zOf(member string) redis.Z { return redis.Z{Member: member} }
 // has the owner that it had: what became of a message was not written down, and it is
 // handled again, by the same consumer.
 func TestOrderedRedisForgetsAMoment(t *testing.T) {
+	t.Parallel()
 	client := connect(t, testserver.Redis(t))
 	var tries atomic.Int64
 	begun, end := make(chan struct{}), make(chan struct{})
@@ -59,6 +60,7 @@ func TestOrderedRedisForgetsAMoment(t *testing.T) {
 
 // Nothing is begun after the lease has run out, as in a process that was stopped.
 func TestOrderedBeginsNothingLate(t *testing.T) {
+	t.Parallel()
 	client := connect(t, testserver.Redis(t))
 	post(t, client, "a", 1)
 	held := owned(t, client, laneOf("a"))
@@ -83,6 +85,7 @@ func TestOrderedBeginsNothingLate(t *testing.T) {
 // A consumer that was heard of in the future, as the clock has been set back since, has
 // gone by now for all that is known: its lanes are for the others.
 func TestOrderedClockIsSetBack(t *testing.T) {
+	t.Parallel()
 	client := connect(t, testserver.Redis(t))
 	o := ordered()
 	o.Lease = 500 * time.Millisecond
@@ -99,6 +102,7 @@ func TestOrderedClockIsSetBack(t *testing.T) {
 
 // A message whose end may not be written down stays where it is until that is allowed.
 func TestOrderedWithoutARight(t *testing.T) {
+	t.Parallel()
 	server := testserver.Redis(t)
 	admin := connect(t, server)
 	line := strings.Replace(Rights, "+xadd ", "", 1)
@@ -137,6 +141,7 @@ func words(line string) (all []any) {
 
 // What somebody has written into a state as the dead letter of a message may be no id.
 func TestOrderedForeignState(t *testing.T) {
+	t.Parallel()
 	for _, text := range []string{`{"dead":"abc"}`, `{"dead":"99999999999999999999-1"}`} {
 		client := connect(t, testserver.Redis(t))
 		s := newSequences()

@@ -17,6 +17,7 @@ import (
 // What somebody removes or breaks of a lane's keys is mended or set aside, and nothing
 // stays parked behind nothing.
 func TestOrderedMends(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name string
 		do   func(ctx context.Context, client *redis.Client, lane *stream) error
@@ -103,6 +104,7 @@ func TestOrderedMends(t *testing.T) {
 
 // FLUSHALL takes the lane from its owner, who begins anew with what comes after.
 func TestOrderedAfterFlush(t *testing.T) {
+	t.Parallel()
 	client := connect(t, testserver.Redis(t))
 	s := newSequences()
 	o := ordered()
@@ -129,6 +131,7 @@ func TestOrderedAfterFlush(t *testing.T) {
 
 // A Redis that is away for longer than the lease, and comes back.
 func TestOrderedRedisAway(t *testing.T) {
+	t.Parallel()
 	server := testserver.Redis(t)
 	client := connect(t, server)
 	s := newSequences()

@@ -14,6 +14,7 @@ import (
 
 // What waited behind a message follows it at once, however much that is.
 func TestOrderedFollowersFollowAtOnce(t *testing.T) {
+	t.Parallel()
 	client := connect(t, testserver.Redis(t))
 	s := newSequences()
 	var fails atomic.Bool
@@ -33,7 +34,7 @@ func TestOrderedFollowersFollowAtOnce(t *testing.T) {
 	fails.Store(false)
 	began := time.Now()
 	eventually(t, "all are done", func() bool { return s.of("a") == upTo(count) })
-	if took := time.Since(began); took > 5*time.Second {
+	if took := time.Since(began); took > 15*time.Second {
 		t.Errorf("%d that waited took %s", count, took)
 	}
 }
@@ -57,13 +58,14 @@ func TestOrderedRetriesInTime(t *testing.T) {
 		late = append(late, (<-tries).Sub(failed)-wait)
 	}
 	slices.Sort(late)
-	if late[len(late)/2] > 300*time.Millisecond {
+	if late[len(late)/2] > 600*time.Millisecond {
 		t.Errorf("retries were late by %s", late)
 	}
 }
 
 // A replay of a message leaves those behind it that failed their time.
 func TestOrderedReplayLeavesOthersTheirTime(t *testing.T) {
+	t.Parallel()
 	client := connect(t, testserver.Redis(t))
 	s := newSequences()
 	var tries atomic.Int64
@@ -96,6 +98,7 @@ func TestOrderedReplayLeavesOthersTheirTime(t *testing.T) {
 
 // Where much waits, it is looked through in parts, beside the work.
 func TestOrderedMendsInParts(t *testing.T) {
+	t.Parallel()
 	client := connect(t, testserver.Redis(t))
 	held := owned(t, client, laneOf("a"))
 	pipe := client.Pipeline()
@@ -122,6 +125,7 @@ func TestOrderedMendsInParts(t *testing.T) {
 
 // At rest a consumer asks for little, also one that has many lanes or none.
 func TestOrderedAtRest(t *testing.T) {
+	t.Parallel()
 	server := testserver.Redis(t)
 	client := connect(t, server)
 	o := ordered()

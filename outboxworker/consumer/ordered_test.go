@@ -102,6 +102,7 @@ func assertEmpty(t testing.TB, client redis.UniversalClient) {
 }
 
 func TestOrderedKeepsTheOrderOfKeys(t *testing.T) {
+	t.Parallel()
 	client := connect(t, testserver.Redis(t))
 	s := newSequences()
 	const keys, each = 24, 25
@@ -140,6 +141,7 @@ func TestOrderedKeepsTheOrderOfKeys(t *testing.T) {
 
 // A message that fails holds up its key, and no other; nor do those without a key.
 func TestOrderedParksAKey(t *testing.T) {
+	t.Parallel()
 	client := connect(t, testserver.Redis(t))
 	s := newSequences()
 	var mu sync.Mutex
@@ -187,6 +189,7 @@ func TestOrderedParksAKey(t *testing.T) {
 
 // The death of a message lets its followers go on.
 func TestOrderedDeadLetters(t *testing.T) {
+	t.Parallel()
 	client := connect(t, testserver.Redis(t))
 	s := newSequences()
 	var mu sync.Mutex
@@ -236,6 +239,7 @@ func TestOrderedDeadLetters(t *testing.T) {
 
 // A replay comes before what waits of its key, and dies again without a second letter.
 func TestOrderedReplayDiesAgain(t *testing.T) {
+	t.Parallel()
 	client := connect(t, testserver.Redis(t))
 	s := newSequences()
 	o := ordered()

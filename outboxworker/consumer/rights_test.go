@@ -85,6 +85,7 @@ func all(t *testing.T, client *redis.Client, options Options, stream string) {
 
 // A user of Redis needs no more than the package says.
 func TestRights(t *testing.T) {
+	t.Parallel()
 	client := restricted(t, testserver.Redis(t), rightsLine)
 	all(t, client, quick(), events)
 	c, err := New(client, group, func(context.Context, *Message) error { return nil }, quick())
@@ -100,11 +101,13 @@ func TestRights(t *testing.T) {
 }
 
 func TestOrderedRights(t *testing.T) {
+	t.Parallel()
 	all(t, restricted(t, testserver.Redis(t), rightsLine), ordered(), laneOf("kfine"))
 }
 
 // The rights on the page are enough for a consumer with claims.
 func TestRightsOfThePage(t *testing.T) {
+	t.Parallel()
 	page, err := os.ReadFile("../../docs/outbox-consumers.md")
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 // Three groups read and acknowledge at random while the stream is trimmed: nothing that a
 // group has not read, or has pending, is ever gone.
 func TestTrim(t *testing.T) {
+	t.Parallel()
 	client := connect(t, testserver.Redis(t))
 	// Small nodes are trimmed soon.
 	if err := client.ConfigSet(t.Context(), "stream-node-max-entries", "4").Err(); err != nil {
@@ -146,6 +147,7 @@ func TestTrim(t *testing.T) {
 
 // Ids are numbers of up to 64 bits, which are compared as such.
 func TestTrimLargeIDs(t *testing.T) {
+	t.Parallel()
 	client := connect(t, testserver.Redis(t))
 	if err := client.ConfigSet(t.Context(), "stream-node-max-entries", "1").Err(); err != nil {
 		t.Fatal(err)

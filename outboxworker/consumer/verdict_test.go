@@ -58,6 +58,7 @@ func (m *missing) Error() string { return m.what + " is missing" }
 
 // A typed nil is a failure, and takes nobody down.
 func TestErrorPanics(t *testing.T) {
+	t.Parallel()
 	client := connect(t, testserver.Redis(t))
 	publish(t, client, events, "1")
 	options := quick()
