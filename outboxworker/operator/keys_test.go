@@ -37,6 +37,7 @@ func (f *fixture) blocked(filter Filter) string {
 }
 
 func TestRetries(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	r := new(receiver)
 	r.Set(refusing("1"))
@@ -68,6 +69,7 @@ func TestRetries(t *testing.T) {
 }
 
 func TestRunNowLeavesWhatIsDue(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	f.kill("", "test", "", "no", 1, 1)
 	f.must(f.o.Replay(t.Context(), Filter{}, Options{}))
@@ -77,6 +79,7 @@ func TestRunNowLeavesWhatIsDue(t *testing.T) {
 }
 
 func TestBlockedKeysGoOn(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	r := new(receiver)
 	r.Set(refusing("1"))
@@ -101,6 +104,7 @@ func TestBlockedKeysGoOn(t *testing.T) {
 }
 
 func TestHeldKeysGoOn(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	r := new(receiver)
 	f.dead(r, relay.Hold, "k", "1 3", "1", "2", "3", "4")
@@ -125,6 +129,7 @@ func TestHeldKeysGoOn(t *testing.T) {
 }
 
 func TestSkipHeads(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	r := new(receiver)
 	r.Set(refusing("1"))
@@ -156,6 +161,7 @@ func TestSkipHeads(t *testing.T) {
 // Of producers that do not take turns, one may commit a lower position after a higher one was
 // refused. The key waits for the one that is tried, and not for the first.
 func TestTheHeadIsTheOneThatIsTried(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	f.Exec(`INSERT INTO outbox.deferred (id, lane, state, due_at, attempts, message_id, topic, key, type, payload, created_at)
 		SELECT i, hashtextextended('k', 0) & 7, CASE i WHEN 6 THEN 'retry' ELSE 'parked' END, CASE i WHEN 6 THEN now() + interval '1 hour' END, 3,
@@ -177,6 +183,7 @@ func TestTheHeadIsTheOneThatIsTried(t *testing.T) {
 
 // A lane that somebody does not let go of is no reason to wait for ever.
 func TestABusyLane(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	f.o.waits.lock = 50 * time.Millisecond
 	f.kill("k", "test", "", "no", 1, 1)
@@ -208,6 +215,7 @@ func TestABusyLane(t *testing.T) {
 }
 
 func TestAnotherSchema(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	var version *outbox.VersionError
 	if _, err := Open(t.Context(), f.Config, "elsewhere", Identity{}); !errors.As(err, &version) {

@@ -23,6 +23,7 @@ func (f *fixture) lane(key string) int16 {
 }
 
 func TestAPausedLaneSendsNothing(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	r := new(receiver)
 	f.start(r)
@@ -69,6 +70,7 @@ func TestAPausedLaneSendsNothing(t *testing.T) {
 
 // The pauses of one command are told together in the audit.
 func TestPausesHaveOneRun(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	for _, lane := range []int16{1, 2} {
 		if changed, err := f.o.PauseLane(t.Context(), lane); err != nil || !changed {
@@ -82,6 +84,7 @@ func TestPausesHaveOneRun(t *testing.T) {
 
 // What waits is not sent either when its time comes, and is after the pause.
 func TestAPausedLaneRetriesNothing(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	r := new(receiver)
 	r.Set(answering(sink.Refused, "", "no"))
@@ -106,6 +109,7 @@ func TestAPausedLaneRetriesNothing(t *testing.T) {
 // TestPauseWaitsForTheBatch: when PauseLane returns, nothing is under way, and nothing
 // begins, at whatever moment of a batch it is called.
 func TestPauseWaitsForTheBatch(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	r := new(receiver)
 	sending := make(chan struct{}, 1)
@@ -149,6 +153,7 @@ func TestPauseWaitsForTheBatch(t *testing.T) {
 }
 
 func TestLanesTellWhoHoldsThem(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	holder := f.Connect()
 	if _, err := holder.Exec(t.Context(), "SET application_name = 'the holder'"); err != nil {
@@ -184,6 +189,7 @@ func TestLanesTellWhoHoldsThem(t *testing.T) {
 
 // Beyond what is counted, the number is estimated from the ids.
 func TestPendingIsEstimated(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	f.Exec("INSERT INTO outbox.message (topic, key, payload) SELECT 't', 'k', '' FROM generate_series(1, 30000)")
 	f.Exec("INSERT INTO outbox.message (topic, payload) SELECT 't', '' FROM generate_series(1, 8)")

@@ -37,6 +37,7 @@ type schedule struct {
 func (s *schedule) random(part uint64) *rand.Rand { return rand.New(rand.NewPCG(s.seed, part)) }
 
 func TestSoakRandomCommands(t *testing.T) {
+	t.Parallel()
 	long, seeds := 2*time.Second, 1
 	if os.Getenv("WEIR_SOAK") != "" {
 		long, seeds = 40*time.Second, 4
@@ -46,6 +47,7 @@ func TestSoakRandomCommands(t *testing.T) {
 		for _, onDead := range []relay.OnDead{relay.Continue, relay.Hold} {
 			for _, rough := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%d %s rough %t", seed, onDead, rough), func(t *testing.T) {
+					t.Parallel()
 					s := &schedule{fixture: newFixture(t), seed: seed, rough: rough}
 					s.run(onDead, long)
 				})
