@@ -5,6 +5,7 @@ package relay
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -103,6 +104,27 @@ func (f *fixture) labelled(name, label, value string) (sum float64) {
 
 // receiver is a sink that does what a test says, and remembers what it was given.
 type receiver = outboxtest.Receiver
+
+// moments are when something happened.
+type moments struct {
+	mu sync.Mutex
+	at []time.Time
+}
+
+// note adds this moment, and returns how many there are.
+func (m *moments) note() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.at = append(m.at, time.Now())
+	return len(m.at)
+}
+
+// between is the time from one moment to another, the first of which is 0.
+func (m *moments) between(i, k int) time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.at[k].Sub(m.at[i])
+}
 
 func refuse(err error) sink.Result { return sink.Result{Outcome: sink.Refused, Err: err} }
 

@@ -266,6 +266,7 @@ func TestTheSequenceIsReadInAnEarlierStatement(t *testing.T) {
 // log it puts there what it logs, 32 ids ahead, so a reader sometimes gets ids that are not
 // drawn yet. No schedule forces that; it takes many tries.
 func TestTheSequenceIsReadWithItsLock(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	f.Exec("CREATE SEQUENCE drawn")
 	drawer := f.Connect()
@@ -392,6 +393,7 @@ func TestIdsAreDrawnAfterTheXid(t *testing.T) {
 func TestACrashForgetsTheMark(t *testing.T) {
 	for _, keeps := range []bool{false, true} {
 		t.Run(fmt.Sprintf("mark kept: %v", keeps), func(t *testing.T) {
+			t.Parallel() // with a server of its own
 			pg := testserver.PrivatePostgres(t, map[string]string{"bgwriter_lru_maxpages": "0", "checkpoint_timeout": "1h"})
 			f := fixtureAt(t, pg.URL("postgres"))
 			f.settings.SynchronousCommit = "off"

@@ -19,6 +19,7 @@ func (f *fixture) noted(key string) string {
 
 // A note is made by what removes the message, of those that waited and those that did not.
 func TestDeliveredMessagesAreKept(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	r := new(receiver)
 	r.Set(func(m *sink.Message) sink.Result {
@@ -50,6 +51,7 @@ func TestDeliveredMessagesAreKept(t *testing.T) {
 // The partitions are there before the first batch, and are made when they are missing: no
 // message is sent twice for it, and all are noted.
 func TestAMissingPartitionIsMade(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	f.Enqueue("k", "before the first batch")
 	r := new(receiver)
@@ -88,6 +90,7 @@ func TestAMissingPartitionIsMade(t *testing.T) {
 
 // Whatever is wrong with the notes, messages are delivered once and removed.
 func TestNotesThatCannotBeMadeStopNothing(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	f.Exec("CREATE ROLE forgetful IN ROLE outbox_worker")
 	config := f.settings.Database.Copy()
@@ -115,6 +118,7 @@ func TestNotesThatCannotBeMadeStopNothing(t *testing.T) {
 
 // Without the setting, what an earlier one left goes once its hour is over.
 func TestWithoutKeepingOldNotesGo(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	f.Exec(`CREATE TABLE outbox.delivered_2020010100 PARTITION OF outbox.delivered
 		FOR VALUES FROM ('2020-01-01 00:00Z') TO ('2020-01-01 01:00Z')`)
@@ -129,6 +133,7 @@ func TestWithoutKeepingOldNotesGo(t *testing.T) {
 // A replayed message's dead row goes with it, in the same statement; another dead row
 // stays.
 func TestADeliveredReplayIsDeadNoMore(t *testing.T) {
+	t.Parallel()
 	for name, change := range map[string]func(*Settings){"kept": keeping, "forgotten": func(*Settings) {}} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
@@ -150,6 +155,7 @@ func TestADeliveredReplayIsDeadNoMore(t *testing.T) {
 
 // A paused lane with work in it lets its worker rest.
 func TestAPausedLaneWakesNobody(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	r := new(receiver)
 	f.Exec("INSERT INTO outbox.paused_lane (lane) SELECT generate_series(0, 7)")

@@ -270,6 +270,7 @@ func (r *reader) check() error {
 }
 
 func TestTheMarkLosesNothingAndKeepsOrder(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(3000) {
 		if err := run(seed, ""); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)

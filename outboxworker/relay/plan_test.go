@@ -17,6 +17,7 @@ import (
 var seqScan = regexp.MustCompile(`(Seq Scan|Bitmap Heap Scan) on (message|deferred|dead)\b`)
 
 func TestHotStatementsUseIndexes(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	sql, err := newStatements(&f.settings)
 	if err != nil {

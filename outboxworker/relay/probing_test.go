@@ -14,6 +14,7 @@ import (
 // While all that failed waits for long, there is nothing to try the receiver with: what
 // becomes due is tried, and what is to be parked is.
 func TestNothingToTryIsNoReasonToWait(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	f.settings.Retry = backoff.Policy{Base: time.Hour, Cap: time.Hour}
 	r := new(receiver)
@@ -34,6 +35,7 @@ func TestNothingToTryIsNoReasonToWait(t *testing.T) {
 // A message at which the receiver, or what is before it, goes away does not keep others of
 // its lane.
 func TestOneThatNobodyAnswersKeepsNobody(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	r := new(receiver)
 	r.Set(func(m *sink.Message) sink.Result {
@@ -54,6 +56,7 @@ func TestOneThatNobodyAnswersKeepsNobody(t *testing.T) {
 // A lane that keeps its worker busy, as messages at which the receiver fails do and as a
 // backlog does, keeps no other lane of that worker.
 func TestALaneKeepsNoOther(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name   string
 		texts  int

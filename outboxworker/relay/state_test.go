@@ -26,6 +26,7 @@ func (f *fixture) shown(r *Relay, name string) float64 {
 }
 
 func TestStateShowsWhatWaits(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	f.settings.Retry, f.settings.Retries = backoff.Policy{Base: time.Second, Cap: 32 * time.Second}, 6
 	r, err := New(f.settings, new(receiver), f.metrics, zaptest.NewLogger(t))
@@ -73,6 +74,7 @@ func TestStateShowsWhatWaits(t *testing.T) {
 
 // What is overdue is found by its index however much waits.
 func TestStateFindsTheOverdueByIndex(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	sql, err := newStatements(&f.settings)
 	if err != nil {
@@ -106,6 +108,7 @@ func TestSchedule(t *testing.T) {
 
 // That no worker is connected is told when the database is away, which is when it is so.
 func TestConnectionsAreShownWithoutADatabase(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	f.start(new(receiver))
 	connected := func() string { return fmt.Sprint(f.metric("outbox_workers_connected")) }
@@ -132,6 +135,7 @@ func TestConnectionsAreShownWithoutADatabase(t *testing.T) {
 // A lane that is paused once all of it is delivered shows no message that grows older: nobody
 // looks at it again.
 func TestAnEmptyPausedLaneHasNoLag(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	r, pauser := new(receiver), f.Connect()
 	r.Set(func(*sink.Message) sink.Result {
@@ -150,6 +154,7 @@ func TestAnEmptyPausedLaneHasNoLag(t *testing.T) {
 
 // What is sent and cannot be removed is pending, and older with each try.
 func TestWhatCannotBeSettledLags(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	f.Exec(`CREATE FUNCTION stop() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not now'; END $$;
 		CREATE TRIGGER stop BEFORE DELETE ON outbox.message FOR EACH ROW EXECUTE FUNCTION stop();
@@ -160,6 +165,7 @@ func TestWhatCannotBeSettledLags(t *testing.T) {
 
 // A counter is there at 0 before it rises, or its first rise would not be seen.
 func TestCountersBeginAtZero(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	f.start(new(receiver), func(s *Settings) { s.Topics = []string{"orders"} })
 	want := []string{"outbox_mark_missed_total", "outbox_orphaned_keys_total", "outbox_batch_failures_total", "outbox_died_total"}

@@ -112,11 +112,12 @@ func (f *timedFixture) onTime() bool {
 	return time.Since(began) < f.settings.Retry.Cap+3*time.Second
 }
 
-// recovers waits until four retries in a row are on time.
-func (f *timedFixture) recovers() {
+// recovers waits until four retries in a row are on time, and returns how many there were.
+func (f *timedFixture) recovers() (all uint64) {
 	f.Helper()
 	end := time.Now().Add(2 * deadline)
 	for inRow := 0; inRow < 4; {
+		all++
 		if inRow++; !f.onTime() {
 			inRow = 0
 		}
@@ -124,6 +125,7 @@ func (f *timedFixture) recovers() {
 			f.Fatal("retries are not on time again")
 		}
 	}
+	return all
 }
 
 // refuseOnce refuses the first attempt of messages whose text begins with once, and the

@@ -146,7 +146,7 @@ func TestFailoverToAReplicaThatIsBehind(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.Exec(`INSERT INTO outbox.deferred (id, lane, state, due_at, attempts, message_id, topic, key, type, payload, created_at)
-		SELECT 1000000 + i, hashtextextended('far' || i, 0) & 7, 'retry', now() + interval '20 seconds', 1, gen_random_uuid(), 't', 'far' || i, '', 'x', now()
+		SELECT 1000000 + i, hashtextextended('far' || i, 0) & 7, 'retry', now() + interval '50 seconds', 1, gen_random_uuid(), 't', 'far' || i, '', 'x', now()
 		FROM generate_series(1, 50) i`)
 	for n := range short.each {
 		for key := range short.keys {

@@ -45,6 +45,7 @@ func (f *fixture) failOnce(change string) {
 // Whoever enqueues a message after another was committed, in the same key, sees it arrive
 // after that one.
 func TestALateComerIsNotOvertaken(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	r := new(receiver)
 	f.lateComer(r)
@@ -58,6 +59,7 @@ func TestALateComerIsNotOvertaken(t *testing.T) {
 
 // Settled one by one, too, the late comer is tried again only when the other one is gone.
 func TestALateComerIsSettledAfterTheFirst(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	r := new(receiver)
 	f.lateComer(r)
@@ -86,6 +88,7 @@ func TestALateComerIsSettledAfterTheFirst(t *testing.T) {
 
 // The one that is tried stays so, if it is refused again, though the late comer is before it.
 func TestTheFirstDoesNotWaitBehindALateComer(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	r := new(receiver)
 	f.lateComer(r)
