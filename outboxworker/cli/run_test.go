@@ -23,7 +23,7 @@ import (
 )
 
 // deadline is for things that take milliseconds on a machine that is not busy.
-const deadline = 30 * time.Second
+const deadline = 90 * time.Second
 
 // logbook is a log that can be read while it is written.
 type logbook struct {
@@ -198,7 +198,7 @@ func eventually(t *testing.T, what string, holds func() bool) {
 
 // get returns status and body; 0 while nobody listens.
 func get(address, path string) (int, string) {
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 5 * time.Second}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 30 * time.Second}
 	answer, err := client.Get("http://" + address + path)
 	if err != nil {
 		return 0, ""
@@ -353,7 +353,7 @@ func TestTheSecondSignalEndsAtOnce(t *testing.T) {
 	r.signals <- syscall.SIGHUP // does not count
 	r.signals <- syscall.SIGTERM
 	err := r.end()
-	if took := time.Since(began); err == nil || !strings.HasPrefix(err.Error(), "stopping: stopping outbox first: ") || took > 3*time.Second {
+	if took := time.Since(began); err == nil || !strings.HasPrefix(err.Error(), "stopping: stopping outbox first: ") || took > 15*time.Second {
 		t.Errorf("it ended after %s with %v", took, err)
 	}
 	release()

@@ -43,7 +43,7 @@ func (s *screen) String() string {
 func (s *screen) waitFor(t *testing.T, pattern string) []string {
 	t.Helper()
 	re := regexp.MustCompile(pattern)
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(90 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if found := re.FindStringSubmatch(s.String()); found != nil {
 			return found
 		}

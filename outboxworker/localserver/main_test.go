@@ -136,7 +136,7 @@ func program(t *testing.T, dir, name, script string) string {
 // eventually asks until the answer is yes or 20 seconds have passed.
 func eventually(t *testing.T, what string, yes func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !yes(); pause(t.Context(), look) {
+	for deadline := time.Now().Add(time.Minute); !yes(); pause(t.Context(), look) {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited in vain: %s", what)
 		}

@@ -23,7 +23,7 @@ func start(t *testing.T, registry *prometheus.Registry, ready func() Readiness) 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
 		if err := s.Shutdown(ctx); err != nil {
 			t.Error(err)
@@ -36,7 +36,7 @@ func start(t *testing.T, registry *prometheus.Registry, ready func() Readiness) 
 // outlive their listener.
 func get(t *testing.T, address, path string) (int, string) {
 	t.Helper()
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 5 * time.Second}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 30 * time.Second}
 	answer, err := client.Get("http://" + address + path)
 	if err != nil {
 		t.Fatal(err)

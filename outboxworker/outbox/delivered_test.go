@@ -151,7 +151,7 @@ func TestRotateDeliveredBesideADump(t *testing.T) {
 	dump := connect(t, url, "")
 	run(t, dump, "BEGIN; SELECT count(*) FROM outbox.delivered")
 	worker := connect(t, url, "outbox_worker")
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	for _, sql := range []string{"SELECT outbox.rotate_delivered('24 hours')", delivered} {
 		if _, err := worker.Exec(ctx, sql); err != nil {

@@ -93,7 +93,7 @@ func claim(t testing.TB, q *Queue, limit int, lease time.Duration) Claimed {
 // claimEventually claims until it gets something.
 func claimEventually(t testing.TB, q *Queue, limit int, lease time.Duration) Claimed {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
 		claimed := claim(t, q, limit, lease)
 		if len(claimed.Claims) > 0 {
 			return claimed

@@ -17,7 +17,7 @@ import (
 func TestMain(m *testing.M) { testserver.Main(m) }
 
 // within bounds what a test waits for.
-const within = 20 * time.Second
+const within = time.Minute
 
 // installed returns an inbox, and the URL of the database that has it, with a table of
 // effects.

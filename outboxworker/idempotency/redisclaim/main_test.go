@@ -16,7 +16,7 @@ import (
 func TestMain(m *testing.M) { testserver.Main(m) }
 
 // within bounds what a test waits for.
-const within = 20 * time.Second
+const within = time.Minute
 
 func connect(t testing.TB, url string, change func(*redis.Options)) *redis.Client {
 	t.Helper()
