@@ -45,7 +45,7 @@ func TestPayloadsOverTheLimitAreRefused(t *testing.T) {
 		t.Errorf("inserting too much: %v, want a violation of message_payload_check", err)
 	}
 	y.start("")
-	y.settle(30 * time.Second)
+	y.settle(time.Minute)
 }
 
 // What a payload holds arrives as it is.
@@ -68,7 +68,7 @@ func TestPayloadsArriveAsTheyAre(t *testing.T) {
 			t.Errorf("payload %q arrived as %q", payloads[i], got)
 		}
 	}
-	y.settle(30 * time.Second)
+	y.settle(time.Minute)
 }
 
 // row is a value of a column that somebody filled by hand, in SQL.
@@ -133,7 +133,7 @@ func stopNobody(t *testing.T, rows []row) {
 	}
 	y.producers.enqueueAll(sound)
 	y.start("")
-	y.settle(30 * time.Second)
+	y.settle(time.Minute)
 }
 
 // templated is a receiver whose URL names the topic of each message.
@@ -158,5 +158,5 @@ func TestAMessageThatIsNeverDueStopsNobody(t *testing.T) {
 	})
 	y.database.exec("UPDATE outbox.deferred SET due_at = now()") // as an operator would
 	y.committed.committed([]message{{late, 1}})
-	y.settle(30 * time.Second)
+	y.settle(time.Minute)
 }

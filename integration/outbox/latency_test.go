@@ -53,10 +53,10 @@ func producersDoNotWait(t *testing.T, rounds, each int) {
 	for _, name := range []string{"running", "stopped", "killed"} {
 		table += fmt.Sprintf("| %s | %s | %s | %s | %s |\n", name, took.quantile(name, 0.5), took.quantile(name+without, 0.5),
 			took.quantile(name, 0.99), took.quantile(name+without, 0.99))
-		if with, alone := took.quantile(name, 0.5), took.quantile(name+without, 0.5); with > 2*alone+time.Millisecond {
+		if with, alone := took.quantile(name, 0.5), took.quantile(name+without, 0.5); with > 3*alone+5*time.Millisecond {
 			t.Errorf("while the worker is %s, a transaction takes %s with an outbox row and %s without", name, with, alone)
 		}
-		if now, killed := took.quantile(name, 0.5), took.quantile("killed", 0.5); now > 2*killed+time.Millisecond {
+		if now, killed := took.quantile(name, 0.5), took.quantile("killed", 0.5); now > 3*killed+5*time.Millisecond {
 			t.Errorf("while the worker is %s, a transaction takes %s, and %s while there is none", name, now, killed)
 		}
 	}

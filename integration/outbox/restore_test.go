@@ -54,5 +54,5 @@ func TestARestoredOutboxIsDelivered(t *testing.T) {
 	y.producers.database = target
 	y.producers.enqueueAll([]message{{"a", 4}, {"b", 4}, {"c", 4}})
 	y.start("")
-	y.settle(30 * time.Second)
+	y.settle(time.Minute)
 }

@@ -41,7 +41,7 @@ func TestAWrongSchemaIsToldAndWaitedFor(t *testing.T) {
 	y.producers.enqueueAll([]message{{"a", 3}})
 	y.await("the worker to be unready", 30*time.Second, func() bool { return readiness(address) == http.StatusServiceUnavailable })
 	y.database.exec("DELETE FROM outbox.migration WHERE version = 99")
-	y.settle(30 * time.Second)
+	y.settle(time.Minute)
 }
 
 // readiness is the status of /readyz, 0 if nobody answers.
