@@ -30,6 +30,7 @@ type schedule struct {
 	rough             bool
 	r                 receiver
 	commands, changes int
+	discards          int64
 	mu                sync.Mutex
 }
 
@@ -75,9 +76,14 @@ func (s *schedule) run(onDead relay.OnDead, long time.Duration) {
 			settings.Retry.Base, settings.Retry.Cap = 2*time.Millisecond, 100*time.Millisecond
 		})
 	}
-	ctx, cancel := context.WithTimeout(s.Context(), long)
+	ctx, cancel := context.WithTimeout(s.Context(), deadline+long)
 	defer cancel()
 	var parts sync.WaitGroup
+	parts.Go(func() {
+		defer cancel()
+		for began := time.Now(); ctx.Err() == nil && (time.Since(began) < long || !s.happened()); time.Sleep(10 * time.Millisecond) {
+		}
+	})
 	enqueued := make(map[uuid.UUID]bool)
 	parts.Go(func() { s.produce(ctx, enqueued) })
 	parts.Go(func() { s.watch(ctx) })
@@ -88,6 +94,14 @@ func (s *schedule) run(onDead relay.OnDead, long time.Duration) {
 	parts.Wait()
 	s.finish()
 	s.judge(enqueued)
+}
+
+// happened tells whether enough has been done to show anything: on a busy machine that may
+// take longer.
+func (s *schedule) happened() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.discards > 0 && s.changes > 0 && len(s.r.Taken()) > 0
 }
 
 // flaky makes the receiver take most messages, refuse some, and never take a few.
@@ -166,6 +180,9 @@ func (s *schedule) operate(ctx context.Context, o *Operator, random *rand.Rand) 
 		case 0:
 			options.Limit = 1 + random.IntN(3)
 			result, err = o.Discard(s.Context(), filter, options)
+			s.mu.Lock()
+			s.discards += result.Changed
+			s.mu.Unlock()
 		case 1, 2:
 			result, err = o.Replay(s.Context(), filter, options)
 		case 3:
