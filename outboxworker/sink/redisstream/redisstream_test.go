@@ -150,7 +150,7 @@ func TestStops(t *testing.T) {
 }
 
 func TestWorkersAtOnce(t *testing.T) {
-	to, client := open(t, testserver.Redis(t), nil)
+	to, client := open(t, testserver.Redis(t), func(s *Settings) { s.DialTimeout, s.Timeout = time.Minute, time.Minute })
 	var workers sync.WaitGroup
 	for range 4 {
 		workers.Go(func() {
