@@ -3,7 +3,6 @@ package breaker
 // guard.go takes one request through the breaker.
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -20,17 +19,12 @@ import (
 // guard is one request at the breaker: the call, and the writer that sees how it is
 // answered. All of it is one allocation.
 type guard struct {
-	http.ResponseWriter
+	exchange.Writer
 	handler *Handler
 	next    caddyhttp.Handler
 	call    circuit.Call
 	body    watchedBody
 	second  *second // nil if a failure is the client's to see
-
-	status   int // final status that next wrote, 0 if none
-	tunnel   bool
-	hijacked bool
-	unsent   bool // the client took no more
 }
 
 // ServeHTTP implements caddyhttp.Handler.
@@ -39,8 +33,7 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) error {
 	if h.isAround(w) {
 		return g.next.ServeHTTP(w, r)
 	}
-	g.ResponseWriter = w
-	g.tunnel = r.Method == http.MethodConnect
+	g.Wrap(w, r, g)
 	call, refusal := h.breaker.Enter()
 	g.call = call
 	if refusal != nil {
@@ -52,9 +45,9 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) error {
 	watched := r.Body != nil && r.Body != http.NoBody
 	if watched {
 		g.body.ReadCloser, g.body.call = r.Body, &g.call
-		g.body.begun.Store(g.tunnel) // what comes through a tunnel is no body
+		g.body.begun.Store(g.Tunnel()) // what comes through a tunnel is no body
 	}
-	if h.FallbackOnFailure != nil && !g.tunnel && g.call.Enforced() {
+	if h.FallbackOnFailure != nil && !g.Tunnel() && g.call.Enforced() {
 		return g.passOrFallback(r, watched)
 	}
 	if watched {
@@ -102,15 +95,15 @@ func (g *guard) pass(r *http.Request) error {
 func (g *guard) outcome(r *http.Request, err error) circuit.Outcome {
 	failures := g.handler.failures
 	switch {
-	case g.body.failed.Load(): // it is the client's fault, whatever became of it
+	case g.body.Failed(): // it is the client's fault, whatever became of it
 		return circuit.Neutral
-	case failures.Has(g.status):
+	case failures.Has(g.Status()):
 		return circuit.Failure
-	case g.gone(r):
+	case g.Gone(r):
 		return circuit.Neutral
 	case err == nil:
 		return circuit.Success
-	case refusedInside(r, err) || !failures.Has(statusOf(err)):
+	case refusedInside(r, err) || !failures.Has(exchange.StatusOf(err)):
 		return circuit.Neutral
 	default:
 		return circuit.Failure
@@ -120,15 +113,10 @@ func (g *guard) outcome(r *http.Request, err error) circuit.Outcome {
 // broken tells how a call ended that next panicked in: reverse_proxy does so when the
 // answer breaks off, other handlers when they are wrong.
 func (g *guard) broken(r *http.Request) circuit.Outcome {
-	if g.body.failed.Load() || g.gone(r) {
+	if g.body.Failed() || g.Gone(r) {
 		return circuit.Neutral
 	}
 	return circuit.Failure
-}
-
-// gone reports whether the client left before it had its answer.
-func (g *guard) gone(r *http.Request) bool {
-	return g.unsent || g.status == exchange.StatusClientClosed || errors.Is(r.Context().Err(), context.Canceled)
 }
 
 // refusedInside reports whether err is a refusal by another module of weir, which
@@ -139,18 +127,9 @@ func refusedInside(r *http.Request, err error) bool {
 	return errors.As(err, &refusal) || strings.HasPrefix(exchange.From(r).RefusedBy, "max_concurrent ")
 }
 
-// statusOf is the status that a client gets for err.
-func statusOf(err error) int {
-	var handlerError caddyhttp.HandlerError
-	if errors.As(err, &handlerError) && handlerError.StatusCode != 0 {
-		return handlerError.StatusCode
-	}
-	return http.StatusInternalServerError
-}
-
 // retryAfter is for how long a failing answer asks to be left alone; 0 if it does not.
 func (g *guard) retryAfter() time.Duration {
-	if !g.handler.failures.Has(g.status) {
+	if !g.handler.failures.Has(g.Status()) {
 		return 0
 	}
 	return retryafter.Of(g.Header(), time.Now())

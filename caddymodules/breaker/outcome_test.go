@@ -194,12 +194,17 @@ func TestRetryAfterOfAnAnswer(t *testing.T) {
 		in(time.Minute):        {58 * time.Second, time.Minute},
 		in(-time.Minute):       {0, 0},
 	} {
-		g := &guard{ResponseWriter: httptest.NewRecorder(), handler: &Handler{failures: failures}, status: 503}
-		g.Header().Set("Retry-After", value)
+		g := &guard{handler: &Handler{failures: failures}}
+		answer := func(status int) {
+			g.Wrap(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil), g)
+			g.Header().Set("Retry-After", value)
+			g.WriteHeader(status)
+		}
+		answer(503)
 		if got := g.retryAfter(); got < want[0] || got > want[1] {
 			t.Errorf("%q is %v, want %v", value, got, want)
 		}
-		g.status = 200
+		answer(200)
 		if got := g.retryAfter(); got != 0 {
 			t.Errorf("%q of an answer that is no failure is %v, want 0", value, got)
 		}

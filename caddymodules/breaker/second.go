@@ -54,14 +54,14 @@ func (g *guard) passOrFallback(r *http.Request, watched bool) error {
 	*r = *r.WithContext(ctx)
 	g.second = s
 	err := g.passUnlessHeld(r)
-	if !g.held() && (err == nil || !g.failedUnsent(r, err) || !g.harmless(r, err) || !s.Reopen()) {
+	if !g.Held() && (err == nil || !g.failedUnsent(r, err) || !g.harmless(r, err) || !s.Reopen()) {
 		return err
 	}
 	if c := h.logger.Check(zap.DebugLevel, "request that failed is given to the fallback"); c != nil {
-		c.Write(zap.String("breaker", h.Name), zap.Int("status", g.status), zap.Error(err))
+		c.Write(zap.String("breaker", h.Name), zap.Int("status", g.Status()), zap.Error(err))
 	}
-	if g.held() {
-		err = caddyhttp.Error(g.status, fmt.Errorf("status %d from behind the breaker, and no answer from its fallback", g.status))
+	if g.Held() {
+		err = caddyhttp.Error(g.Status(), fmt.Errorf("status %d from behind the breaker, and no answer from its fallback", g.Status()))
 	}
 	s.restore(r, g.Header())
 	h.live.fallbacksFailure.Add(1)
@@ -77,7 +77,7 @@ func (g *guard) passOrFallback(r *http.Request, watched bool) error {
 // is held back, and so nobody's to see, broke off or was cut off.
 func (g *guard) passUnlessHeld(r *http.Request) error {
 	defer func() {
-		if !g.held() {
+		if !g.Held() {
 			return
 		}
 		if v := recover(); v != nil && v != http.ErrAbortHandler {
@@ -89,7 +89,7 @@ func (g *guard) passUnlessHeld(r *http.Request) error {
 
 // failedUnsent reports whether next failed with err before anything was sent.
 func (g *guard) failedUnsent(r *http.Request, err error) bool {
-	return g.status == 0 && !g.hijacked && g.outcome(r, err) == circuit.Failure
+	return g.Status() == 0 && g.outcome(r, err) == circuit.Failure
 }
 
 // harmless reports whether it does no harm to make the request once more. err is what it
@@ -108,18 +108,16 @@ func idempotent(method string) bool {
 	return false
 }
 
-// held reports whether next's answer is held back.
-func (g *guard) held() bool { return g.second != nil && g.second.held != nil }
-
 // hold holds a failing answer back, of which only the status and the header are known, if the
 // fallback may replace it. That is the end of the call.
 func (g *guard) hold() bool {
 	s := g.second
-	if s == nil || g.body.failed.Load() || !g.harmless(nil, nil) || !s.Reopen() {
+	if s == nil || g.body.Failed() || !g.harmless(nil, nil) || !s.Reopen() {
 		return false
 	}
 	s.held = time.AfterFunc(discardFor, s.cancel)
 	s.retryAfter = g.Header().Get("Retry-After")
+	g.Divert(true)
 	g.call.End(circuit.Failure, g.retryAfter())
 	return true
 }

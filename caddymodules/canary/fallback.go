@@ -25,7 +25,7 @@ const fallbackHeader = "X-Release-Stage-Fallback"
 // way round. What comes through a tunnel is no body that could be kept.
 func (v *visit) hasFallback() bool {
 	h := v.handler
-	return v.stage != h.stable && h.routes[v.stage] != nil && !h.NoFallback && !v.tunnel
+	return v.stage != h.stable && h.routes[v.stage] != nil && !h.NoFallback && !v.Tunnel()
 }
 
 // prepareFallback keeps the request as it is before the stage has it.
@@ -41,8 +41,8 @@ func (v *visit) prepareFallback(r *http.Request, hasBody bool) {
 // stage has refused the request or has not reached anybody with it, nothing was sent to
 // the client, who still waits, and all of the body can be read again.
 func (v *visit) mayFallBack(r *http.Request, err error) bool {
-	return v.original != nil && v.status == 0 && !v.hijacked &&
-		!v.body.failed.Load() && !v.gone(r) &&
+	return v.original != nil && v.Status() == 0 &&
+		!v.body.Failed() && !v.Gone(r) &&
 		(isRefusal(err) || replay.NeverSent(r, err)) && v.original.Reopen()
 }
 

@@ -3,11 +3,7 @@ package canary
 // serve.go takes a request to its stage and notes what becomes of it.
 
 import (
-	"context"
-	"errors"
-	"io"
 	"net/http"
-	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -26,28 +22,24 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 // visit is one request at the handler, and the writer that sees how it is answered. All of
 // it is one allocation.
 type visit struct {
-	http.ResponseWriter
+	exchange.Writer
 	handler  *Handler
 	next     caddyhttp.Handler
 	stage    int              // that answers: an index in Stages
 	began    time.Time        // that it was asked
 	call     rollout.Call     // of the guard
 	original *replay.Original // nil if stable cannot answer instead
-	body     watchedBody
+	body     exchange.Body
 
 	cookie   string // value of the cookie to be set, empty if none is
 	secure   bool   // the client's connection is
-	status   int    // final status that was written, 0 if none
-	tunnel   bool   // the request asks for a tunnel: CONNECT, or WebSocket over HTTP/2
-	hijacked bool
-	unsent   bool // the client took no more
 	finished bool
 }
 
 // ServeHTTP implements caddyhttp.Handler.
 func (v *visit) ServeHTTP(w http.ResponseWriter, r *http.Request) error {
 	h := v.handler
-	v.ResponseWriter = w
+	v.Wrap(w, r, v)
 	repl := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	d, err := h.decide(r, repl)
 	h.metrics.decided(&d, err)
@@ -58,7 +50,6 @@ func (v *visit) ServeHTTP(w http.ResponseWriter, r *http.Request) error {
 	}
 	v.stage, v.cookie = d.stage, d.setCookie
 	v.secure = v.cookie != "" && isSecure(r)
-	v.tunnel = r.Method == http.MethodConnect
 	h.announce(r, repl, d.stage, d.reason)
 	v.call = h.live.start(&d, h)
 	v.began = time.Now()
@@ -86,12 +77,12 @@ func (v *visit) pass(r *http.Request) error {
 		err = v.fallBack(r, err)
 	}
 	returned = true
-	if v.status == 0 && !v.hijacked { // others answer, an error or nothing
+	if v.Status() == 0 { // others answer, an error or nothing
 		v.decorate(err == nil)
 	}
 	status := http.StatusOK
 	if err != nil {
-		status = statusOf(err)
+		status = exchange.StatusOf(err)
 	}
 	v.end(r, status, false)
 	return err
@@ -111,15 +102,15 @@ func (v *visit) ask(r *http.Request) error {
 // An answer to a client that left, or whose body broke off, says no more about the stage
 // than how long the client waited, unless the stage has failed before.
 func (v *visit) end(r *http.Request, unwritten int, panicked bool) {
-	status := v.status
+	status := v.Status()
 	if status == 0 {
 		status = unwritten
 	}
-	gone := v.gone(r)
-	if gone && v.status < 500 {
+	gone := v.Gone(r)
+	if gone && v.Status() < 500 {
 		status = exchange.StatusClientClosed
 	}
-	v.finish(status, status >= 500 || panicked, v.body.failed.Load() || gone && v.status < 500)
+	v.finish(status, status >= 500 || panicked, v.body.Failed() || gone && v.Status() < 500)
 }
 
 // finish counts the request, once: a stream is over, as far as this goes, at its headers.
@@ -137,20 +128,6 @@ func (v *visit) finish(status int, failed, isClients bool) {
 	v.handler.metrics.stages[v.stage].answered(status, took)
 }
 
-// gone reports whether the client left before it had its answer.
-func (v *visit) gone(r *http.Request) bool {
-	return v.unsent || v.status == exchange.StatusClientClosed || errors.Is(r.Context().Err(), context.Canceled)
-}
-
-// statusOf is the status that a client gets for err.
-func statusOf(err error) int {
-	var handlerError caddyhttp.HandlerError
-	if errors.As(err, &handlerError) && handlerError.StatusCode != 0 {
-		return handlerError.StatusCode
-	}
-	return http.StatusInternalServerError
-}
-
 // isSecure reports whether the client's connection is encrypted, to this server or to a
 // proxy that is trusted to say so.
 func isSecure(r *http.Request) bool {
@@ -159,22 +136,6 @@ func isSecure(r *http.Request) bool {
 	}
 	viaTrusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
 	return viaTrusted && r.Header.Get("X-Forwarded-Proto") == "https"
-}
-
-// watchedBody notes whether it was the request's body that failed. The transport reads it
-// in a goroutine of its own.
-type watchedBody struct {
-	io.ReadCloser
-	failed atomic.Bool
-}
-
-// Read implements io.Reader. That the body was closed is the transport's doing.
-func (b *watchedBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, http.ErrBodyReadAfterClose) {
-		b.failed.Store(true)
-	}
-	return n, err
 }
 
 // Interface guards

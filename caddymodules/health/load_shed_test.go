@@ -264,8 +264,8 @@ func TestLoadShedOutcomes(t *testing.T) {
 		if test.ctx != nil {
 			r = r.WithContext(test.ctx)
 		}
-		held := &holder{ResponseWriter: httptest.NewRecorder()}
-		_ = held.serve(new(exchange.Exchange), r, test.next)
+		held := new(holder)
+		_ = held.serve(new(exchange.Exchange), httptest.NewRecorder(), r, test.next)
 		if held.outcome != test.want {
 			t.Errorf("%s: outcome is %v, want %v", test.name, held.outcome, test.want)
 		}

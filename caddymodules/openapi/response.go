@@ -22,7 +22,7 @@ import (
 // Where the answer is only reported, it goes out as it comes, and a copy is kept aside to judge it afterwards. Where
 // the contract is enforced, the answer is held back until it is known to be good, within max_body.
 type answer struct {
-	http.ResponseWriter
+	exchange.Writer
 	handler    *Handler
 	op         *operation
 	loose      bool // see contract.Match
@@ -32,16 +32,14 @@ type answer struct {
 	next       caddyhttp.Handler
 
 	method   string
-	tunnel   bool
 	left     func() error // not nil once the client has left
 	original http.Header // as it was before next, to put it back; nil if nothing is refused
 
-	status  int // final status that next wrote, 0 if none
 	state   state
 	check   *contract.BodyCheck // nil if the body is not to be judged
 	text    []byte              // what is held back, or the copy
 	skipped bool                // not judged, or not wholly
-	broken  bool                // the client did not take all of it
+	partial bool                // next may not have written all of it
 	trailer http.Header         // the header of an answer that is held back and has trailers
 	report  schema.Report
 	took    time.Duration
@@ -62,7 +60,8 @@ const (
 
 // ServeHTTP implements caddyhttp.Handler.
 func (a *answer) ServeHTTP(w http.ResponseWriter, r *http.Request) error {
-	a.ResponseWriter, a.method, a.tunnel, a.left = w, r.Method, r.Method == http.MethodConnect, r.Context().Err
+	a.Wrap(w, r, a)
+	a.method, a.left = r.Method, r.Context().Err
 	a.report.Max = a.handler.Limits.Violations
 	if a.op.responses == enforced {
 		a.original = maps.Clone(w.Header())
@@ -76,10 +75,10 @@ func (a *answer) ServeHTTP(w http.ResponseWriter, r *http.Request) error {
 			a.putHeaderBack()
 		}
 		return err
-	case a.status == 0: // nobody has answered, or whoever hijacked the connection did
+	case a.Status() == 0: // nobody has answered
 		return nil
 	case a.check != nil && r.Context().Err() != nil && int64(len(a.text)) != declaredLength(a.Header()): // it may be incomplete
-		a.broken = true
+		a.partial = true
 	}
 	return a.finish()
 }
@@ -97,9 +96,8 @@ func (a *answer) call(r *http.Request) error {
 	return a.next.ServeHTTP(a, r)
 }
 
-// begin judges the status and the headers, and says what becomes of the body.
-func (a *answer) begin(status int) {
-	a.status = status
+// decide judges the status and the headers, and says what becomes of the body.
+func (a *answer) decide(status int) {
 	header := a.Header()
 	if a.untouched(status, header) {
 		a.skipped = true
@@ -126,7 +124,7 @@ func (a *answer) begin(status int) {
 // reverse_proxy notes for a client that left before the upstream answered, and redirects and errors where the upstream
 // may not see the operation in the request.
 func (a *answer) untouched(status int, header http.Header) bool {
-	return exchange.IsStream(status, header, a.tunnel) || isGRPC(header) || a.x.RefusedBy != "" ||
+	return a.Streams() || isGRPC(header) || a.x.RefusedBy != "" ||
 		status == http.StatusPartialContent || status == http.StatusNotModified ||
 		status == exchange.StatusClientClosed && a.left() != nil ||
 		a.loose && status >= http.StatusMultipleChoices
@@ -156,6 +154,9 @@ func (a *answer) judgeHead(status int, header http.Header) {
 	}
 }
 
+// broken reports whether the answer is not known to be complete at the client.
+func (a *answer) broken() bool { return a.partial || a.Incomplete() }
+
 func declaredLength(header http.Header) int64 {
 	n, err := strconv.ParseInt(header.Get("Content-Length"), 10, 64)
 	if err != nil {
@@ -170,14 +171,14 @@ func (a *answer) skip() { a.check, a.text, a.skipped = nil, nil, true }
 // finish judges the body of an answer that is complete, and sends it if it was held back. What may be incomplete is
 // judged if it was held back, so that no client gets around it by seeming to leave, but is no violation.
 func (a *answer) finish() error {
-	if a.check != nil && (!a.broken || a.state == holding) {
+	if a.check != nil && (!a.broken() || a.state == holding) {
 		begun := time.Now()
 		a.judgeBody()
 		a.took += time.Since(begun)
 	}
 	if a.state == holding {
 		switch {
-		case a.report.Total > 0 && a.broken:
+		case a.report.Total > 0 && a.broken():
 			a.putHeaderBack()
 			a.report.Total = 0
 			a.conclude()
@@ -185,7 +186,7 @@ func (a *answer) finish() error {
 		case a.report.Total > 0:
 			return a.refuse()
 		}
-		a.release()
+		a.sendHeld()
 	}
 	a.conclude()
 	return nil
@@ -225,7 +226,7 @@ func (a *answer) conclude() {
 		result = responseInvalid
 	case a.report.Total > 0:
 		result = responseReported
-	case a.skipped || a.broken:
+	case a.skipped || a.broken():
 		result = responseSkipped
 	}
 	a.op.counts.responses[result].Add(1)

@@ -1,15 +1,15 @@
 package openapi
 
-// writer.go is the answer as the writer of next: it lets through, copies, holds back or throws away what next writes.
+// writer.go is the answer as the owner of the writer of next: it lets through, copies, holds back or throws away what
+// next writes.
 
 import (
-	"bufio"
 	"errors"
-	"io"
 	"maps"
-	"net"
 	"net/http"
 	"time"
+
+	"github.com/weirproxy/weir/internal/exchange"
 )
 
 // mostDiscarded is how much of an answer that is refused is read, and longestDiscarded for how long, which keeps the
@@ -26,22 +26,15 @@ var (
 	errIncomplete = errors.New("the client left, and the answer that there is does not keep the contract")
 )
 
-// WriteHeader notes the final status; informational ones pass, except 101, which is final.
-func (a *answer) WriteHeader(status int) {
-	if a.status != 0 {
-		if a.state == passing || a.state == copying {
-			a.ResponseWriter.WriteHeader(status) // which says that it is superfluous
-		}
-		return
+// Begin implements exchange.Owner.
+func (a *answer) Begin(status int) (hold bool) {
+	a.decide(status)
+	a.Divert(a.state != passing)
+	hold = a.state == holding || a.state == refusing
+	if hold {
+		a.holdTrailer()
 	}
-	if status >= 200 || status == http.StatusSwitchingProtocols {
-		a.begin(status)
-		if a.state == holding || a.state == refusing {
-			a.holdTrailer()
-			return
-		}
-	}
-	a.ResponseWriter.WriteHeader(status)
+	return hold
 }
 
 // holdTrailer keeps a copy of the header of an answer with announced trailers, which next sets in the same header once
@@ -52,8 +45,8 @@ func (a *answer) holdTrailer() {
 	}
 }
 
-// release sends what was held back; what next writes from now on passes.
-func (a *answer) release() {
+// sendHeld sends what was held back; what next writes from now on passes.
+func (a *answer) sendHeld() {
 	a.state = passing
 	var now http.Header
 	if header := a.Header(); a.trailer != nil {
@@ -61,29 +54,18 @@ func (a *answer) release() {
 		clear(header)
 		maps.Copy(header, a.trailer)
 	}
-	a.ResponseWriter.WriteHeader(a.status)
+	a.Release()
 	if now != nil {
 		maps.Copy(a.Header(), now)
 	}
 	if len(a.text) > 0 {
-		a.write(a.text)
+		a.Writer.Take(a.text)
 	}
 	a.text = nil
 }
 
-// write writes to the client.
-func (a *answer) write(p []byte) (int, error) {
-	n, err := a.ResponseWriter.Write(p)
-	if err != nil {
-		a.broken = true
-	}
-	return n, err
-}
-
-func (a *answer) Write(p []byte) (int, error) {
-	if a.status == 0 {
-		a.WriteHeader(http.StatusOK)
-	}
+// Take implements exchange.Owner.
+func (a *answer) Take(p []byte) (int, error) {
 	switch a.state {
 	case refusing:
 		return a.discard(p)
@@ -97,7 +79,7 @@ func (a *answer) Write(p []byte) (int, error) {
 			a.overflow()
 		}
 	}
-	return a.write(p)
+	return a.Writer.Take(p)
 }
 
 // keep adds p to what is kept, and reports whether there was room.
@@ -112,9 +94,10 @@ func (a *answer) keep(p []byte) bool {
 // overflow lets an answer pass that turned out to be too large to be judged.
 func (a *answer) overflow() {
 	if a.state == holding {
-		a.release()
+		a.sendHeld()
 	}
 	a.state = passing
+	a.Divert(false)
 	a.skip()
 }
 
@@ -126,61 +109,5 @@ func (a *answer) discard(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// ReadFrom implements io.ReaderFrom, for sendfile and splice where the body is not looked at.
-func (a *answer) ReadFrom(r io.Reader) (int64, error) {
-	if a.status == 0 {
-		a.WriteHeader(http.StatusOK)
-	}
-	if a.state != passing {
-		return io.Copy(onlyWriter{a}, r)
-	}
-	if rf, ok := a.ResponseWriter.(io.ReaderFrom); ok {
-		n, err := rf.ReadFrom(r)
-		a.broken = a.broken || err != nil
-		return n, err
-	}
-	return io.Copy(onlyWriter{a}, r)
-}
-
-// onlyWriter hides ReadFrom, which would be called again.
-type onlyWriter struct{ io.Writer }
-
-// Flush implements http.Flusher, for handlers that do not know http.ResponseController.
-func (a *answer) Flush() { _ = a.FlushError() }
-
-// FlushError is what http.ResponseController calls to flush. What is held back stays so: a reverse proxy flushes every
-// answer whose length it does not know.
-func (a *answer) FlushError() error {
-	if a.status == 0 {
-		a.WriteHeader(http.StatusOK)
-	}
-	if a.state == holding || a.state == refusing {
-		return nil
-	}
-	return http.NewResponseController(a.ResponseWriter).Flush()
-}
-
-// Hijack hands the connection over; whoever has it writes the answer.
-func (a *answer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	return http.NewResponseController(a.ResponseWriter).Hijack()
-}
-
-// Push implements http.Pusher, as every writer in Caddy does.
-func (a *answer) Push(target string, opts *http.PushOptions) error {
-	if pusher, ok := a.ResponseWriter.(http.Pusher); ok {
-		return pusher.Push(target, opts)
-	}
-	return http.ErrNotSupported
-}
-
-// Unwrap lets http.ResponseController reach the writers below.
-func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
-
 // Interface guards
-var (
-	_ http.ResponseWriter = (*answer)(nil)
-	_ io.ReaderFrom       = (*answer)(nil)
-	_ http.Flusher        = (*answer)(nil)
-	_ http.Hijacker       = (*answer)(nil)
-	_ http.Pusher         = (*answer)(nil)
-)
+var _ exchange.Owner = (*answer)(nil)

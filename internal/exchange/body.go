@@ -1,15 +1,35 @@
 package exchange
 
-// body.go counts the bytes of a request's body.
+// body.go holds what stands in for the body of a request. A transport may read that in a
+// goroutine of its own, also when the request is over.
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"sync/atomic"
 )
 
-// body is a request body of unknown length. Its size is atomic because a transport
-// may still read the body when the request is over.
+// Body is a request's body that notes whether it failed, which is the client's fault.
+// Handlers embed one in what they keep of a request.
+type Body struct {
+	io.ReadCloser
+	failed atomic.Bool
+}
+
+// Read implements io.Reader. That the body was closed is the transport's doing.
+func (b *Body) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, http.ErrBodyReadAfterClose) {
+		b.failed.Store(true)
+	}
+	return n, err
+}
+
+// Failed reports whether reading the body has failed.
+func (b *Body) Failed() bool { return b.failed.Load() }
+
+// body counts the bytes of a request body of unknown length.
 type body struct {
 	io.ReadCloser
 	size atomic.Int64

@@ -42,7 +42,7 @@ func (x *Exchange) logError(r *http.Request, server *caddyhttp.Server, err, rout
 			bare := *r
 			bare.Header = nil
 			c.Write(append(fields,
-				zap.Int("status", statusOf(err)),
+				zap.Int("status", StatusOf(err)),
 				zap.Object("request", caddyhttp.LoggableHTTPRequest{Request: &bare}))...)
 		}
 	}
@@ -54,14 +54,14 @@ func (x *Exchange) logError(r *http.Request, server *caddyhttp.Server, err, rout
 func logLevel(err error, handled bool) zapcore.Level {
 	var refusal *problem.Refusal
 	refused := errors.As(err, &refusal) && refusal.By != ""
-	if statusOf(err) >= 500 && !handled && !refused {
+	if StatusOf(err) >= 500 && !handled && !refused {
 		return zapcore.ErrorLevel
 	}
 	return zapcore.DebugLevel
 }
 
-// statusOf is the status that err stands for.
-func statusOf(err error) int {
+// StatusOf is the status that a client gets for the error of a handler.
+func StatusOf(err error) int {
 	var handlerError caddyhttp.HandlerError
 	if errors.As(err, &handlerError) && handlerError.StatusCode != 0 {
 		return handlerError.StatusCode

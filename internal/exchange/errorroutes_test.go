@@ -55,7 +55,7 @@ func TestOpenEndedErrorRoutes(t *testing.T) {
 				if err := openEnded(s.Errors.Routes).ServeHTTP(w, r); err != nil {
 					t.Fatal(err)
 				}
-				if rec.Body.String() != tt.body || w.wroteHeader() != (tt.body != "") {
+				if rec.Body.String() != tt.body || (w.status != 0) != (tt.body != "") {
 					t.Errorf("status %d, body %q, want %q", w.status, rec.Body, tt.body)
 				}
 			}

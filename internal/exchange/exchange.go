@@ -17,7 +17,6 @@
 package exchange
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -38,12 +37,10 @@ const StatusClientClosed = 499
 
 // Exchange is one request and its answer, as far as weir is concerned.
 type Exchange struct {
-	writer
+	Writer
 
 	// TraceID is the request's trace id in 32 lower-case hex digits, or empty.
 	TraceID string
-	// Upstream is the back end of the last attempt.
-	Upstream string
 	// Outcome classifies the last attempt.
 	Outcome string
 	// RefusedBy names the module that refused the request, or is empty.
@@ -53,6 +50,14 @@ type Exchange struct {
 	// openapi_contract. It comes from the document alone, so there are no more values than
 	// the documents have paths: metrics may have it as a label.
 	RouteTemplate string
+	// RetrySoon tells that who refused the request had no room just now, for modules that
+	// cannot make an error of it: a 503 then says to try again in a second.
+	RetrySoon bool
+
+	entered    bool // Serve is at work
+	aborted    bool // the handlers have not returned: once Serve has, they panicked
+	pinned     *pinned
+	streamedAt *time.Time // when the headers of a stream were sent, nil for anything else
 
 	started  time.Time
 	body     body
@@ -97,7 +102,8 @@ func (x *Exchange) Serve(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	if x.entered {
 		return next.ServeHTTP(w, r)
 	}
-	x.begin(w, r)
+	x.Wrap(w, r, x)
+	x.streamedAt, x.RetrySoon = nil, false
 	x.entered = true
 	// A panic, above all http.ErrAbortHandler, must pass unchanged but be
 	// counted: hence a flag and no recover.
@@ -106,7 +112,7 @@ func (x *Exchange) Serve(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	body := await(r)
 	err := next.ServeHTTP(x, r)
 	if err != nil {
-		if !x.wroteHeader() {
+		if x.status == 0 {
 			body.refuse(x.Header())
 		}
 		err = x.render(r, err)
@@ -158,11 +164,11 @@ func (x *Exchange) RequestSize() int64 { return x.body.size.Load() }
 func (x *Exchange) Status(r *http.Request) int {
 	switch {
 	case x.streamedAt != nil:
-		return cmp.Or(x.status, http.StatusSwitchingProtocols)
-	case x.clientGone, (x.aborted || x.copyFailed) && errors.Is(r.Context().Err(), context.Canceled):
+		return x.Writer.Status()
+	case x.unsent, (x.aborted || x.copyFailed) && errors.Is(r.Context().Err(), context.Canceled):
 		return StatusClientClosed
 	case x.status != 0:
-		return x.status
+		return x.Writer.Status()
 	case x.aborted:
 		return http.StatusInternalServerError
 	case errors.Is(r.Context().Err(), context.Canceled):
@@ -192,7 +198,6 @@ func (x *Exchange) AddAttempt(balancer any, upstream string) {
 		x.attempts = x.inline[:0]
 	}
 	x.attempts = append(x.attempts, attempt{balancer, upstream})
-	x.Upstream = upstream
 	x.Outcome = ""
 	x.RefusedBy, x.RetrySoon = "", false // by someone who has let it pass since
 }
@@ -235,7 +240,11 @@ func (x *Exchange) addToAccessLog(ctx context.Context) {
 // MarshalLogObject writes the fixed fields of the access log.
 func (x *Exchange) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	enc.AddString("trace_id", x.TraceID)
-	enc.AddString("upstream", x.Upstream)
+	upstream := ""
+	if n := len(x.attempts); n > 0 {
+		upstream = x.attempts[n-1].upstream
+	}
+	enc.AddString("upstream", upstream)
 	enc.AddInt("attempts", len(x.attempts))
 	enc.AddString("outcome", x.Outcome)
 	enc.AddString("refused_by", x.RefusedBy)
@@ -244,6 +253,6 @@ func (x *Exchange) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 
 // Interface guards
 var (
-	_ http.ResponseWriter     = (*Exchange)(nil)
+	_ Owner                   = (*Exchange)(nil)
 	_ zapcore.ObjectMarshaler = (*Exchange)(nil)
 )

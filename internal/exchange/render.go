@@ -28,8 +28,8 @@ func (x *Exchange) render(r *http.Request, err error) error {
 	handled := false
 	var routesErr error
 	switch {
-	case x.wroteHeader():
-	case statusOf(err) != http.StatusRequestTimeout && errors.Is(r.Context().Err(), context.Canceled):
+	case x.status != 0:
+	case StatusOf(err) != http.StatusRequestTimeout && errors.Is(r.Context().Err(), context.Canceled):
 		// A body that was not there in time cancels the context of net/http, too, but its client may still wait.
 		x.WriteHeader(StatusClientClosed) // for the access log: no one reads it
 		err = caddyhttp.Error(StatusClientClosed, err)
@@ -47,7 +47,7 @@ func (x *Exchange) answer(r *http.Request, server *caddyhttp.Server, err error) 
 	r = server.Errors.WithError(r, err)
 	if server.Errors != nil {
 		routesErr = openEnded(server.Errors.Routes).ServeHTTP(x, r)
-		handled = x.wroteHeader()
+		handled = x.status != 0
 	}
 	if !handled {
 		// A client that left is noted by the writer.

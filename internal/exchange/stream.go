@@ -7,18 +7,13 @@ import (
 	"strings"
 )
 
-// IsStream reports whether an answer with this final status and header is a stream: a
-// switched protocol (101), an open tunnel, or server-sent events. How long a stream
-// lasts, and how it ends, is as much the client's doing as the service's, so modules
-// judge it, and let go of what they hold for it, when its headers are there.
+// isStream reports whether an answer with this final status and header is a stream: a
+// switched protocol (101), an open tunnel, or server-sent events.
 //
 // tunnel tells that the request asked for a tunnel, which is the method CONNECT as it
 // arrived: a handler further in may change it. WebSocket over HTTP/2 and HTTP/3 is
 // CONNECT too (RFC 8441, RFC 9220), and answered with 200.
-//
-// The header is asked before an outer handler changes it, as Caddy's header directive
-// does when it is written.
-func IsStream(status int, header http.Header, tunnel bool) bool {
+func isStream(status int, header http.Header, tunnel bool) bool {
 	return status == http.StatusSwitchingProtocols || tunnel && status < 300 || isEventStream(header)
 }
 

@@ -33,12 +33,12 @@ func TestIsStream(t *testing.T) {
 		if tt.contentType != "" {
 			header.Set("Content-Type", tt.contentType)
 		}
-		if got := IsStream(tt.status, header, tt.tunnel); got != tt.want {
+		if got := isStream(tt.status, header, tt.tunnel); got != tt.want {
 			t.Errorf("%s: %t, want %t", tt.name, got, tt.want)
 		}
 	}
 	header := http.Header{"Content-Type": {"text/event-stream; charset=utf-8"}}
-	if n := testing.AllocsPerRun(100, func() { IsStream(200, header, false) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { isStream(200, header, false) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }

@@ -13,11 +13,11 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
-// begun is a writer over rw for a request with method.
-func begun(rw http.ResponseWriter, method string) *writer {
-	w := new(writer)
-	w.begin(rw, httptest.NewRequest(method, "/", nil))
-	return w
+// begun is an exchange that writes to rw the answer to a request with method.
+func begun(rw http.ResponseWriter, method string) *Exchange {
+	x := new(Exchange)
+	x.Wrap(rw, httptest.NewRequest(method, "/", nil), x)
+	return x
 }
 
 func TestWriteHeader(t *testing.T) {
@@ -47,8 +47,8 @@ func TestWriteHeader(t *testing.T) {
 			for _, status := range tt.statuses {
 				w.WriteHeader(status)
 			}
-			if w.status != tt.want || w.wroteHeader() != (tt.want != 0) || (w.streamedAt == nil) == tt.stream {
-				t.Errorf("status %d, wrote %v, streamed at %v", w.status, w.wroteHeader(), w.streamedAt)
+			if w.Writer.Status() != tt.want || (w.streamedAt == nil) == tt.stream {
+				t.Errorf("status %d, streamed at %v", w.status, w.streamedAt)
 			}
 		})
 	}
@@ -82,13 +82,13 @@ func TestWriteErrors(t *testing.T) {
 		http.ErrHijacked:       false,
 	} {
 		w := begun(failing{httptest.NewRecorder(), err}, "GET")
-		if _, got := w.Write([]byte("x")); !errors.Is(got, err) || w.clientGone != gone {
-			t.Errorf("%v: got %v, client gone %v", err, got, w.clientGone)
+		if _, got := w.Write([]byte("x")); !errors.Is(got, err) || w.unsent != gone {
+			t.Errorf("%v: got %v, unsent %v", err, got, w.unsent)
 		}
 	}
 	w := begun(httptest.NewRecorder(), "GET")
-	if _, err := w.ReadFrom(io.MultiReader(strings.NewReader("x"), errReader{})); err == nil || w.clientGone || !w.copyFailed || w.size != 1 {
-		t.Errorf("%v, client gone %v, copy failed %v, size %d", err, w.clientGone, w.copyFailed, w.size)
+	if _, err := w.ReadFrom(io.MultiReader(strings.NewReader("x"), errReader{})); err == nil || w.unsent || !w.copyFailed || w.size != 1 {
+		t.Errorf("%v, unsent %v, copy failed %v, size %d", err, w.unsent, w.copyFailed, w.size)
 	}
 }
 
@@ -158,9 +158,9 @@ func TestPinnedHeader(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			rec := httptest.NewRecorder()
-			w := new(writer)
+			w := new(Exchange)
 			w.PinHeader(rec.Header(), "X-Trace-Id", "ours")
-			w.begin(rec, httptest.NewRequest("GET", "/", nil))
+			w.Wrap(rec, httptest.NewRequest("GET", "/", nil), w)
 			if tt.add {
 				w.Header().Add("X-Trace-Id", "theirs")
 			}
@@ -244,15 +244,15 @@ type hijacker struct {
 func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) { return nil, nil, h.err }
 
 func TestHijack(t *testing.T) {
-	w := begun(hijacker{err: nil}, "GET")
-	if _, _, err := http.NewResponseController(w).Hijack(); err != nil || !w.wroteHeader() || w.streamedAt == nil {
-		t.Errorf("%v, wrote %v", err, w.wroteHeader())
+	w := begun(hijacker{httptest.NewRecorder(), nil}, "GET")
+	if _, _, err := http.NewResponseController(w).Hijack(); err != nil || w.status != 101 || w.streamedAt == nil {
+		t.Errorf("%v, status %d", err, w.status)
 	}
-	if err := w.FlushError(); err == nil || w.status != 0 {
+	if err := w.FlushError(); err == nil || w.status != 101 {
 		t.Errorf("a flush after hijacking: %v, status %d", err, w.status)
 	}
 	w = begun(hijacker{err: io.EOF}, "GET")
-	if _, _, err := http.NewResponseController(w).Hijack(); !errors.Is(err, io.EOF) || w.wroteHeader() {
-		t.Errorf("%v, wrote %v", err, w.wroteHeader())
+	if _, _, err := http.NewResponseController(w).Hijack(); !errors.Is(err, io.EOF) || w.status != 0 {
+		t.Errorf("%v, status %d", err, w.status)
 	}
 }
