@@ -21,6 +21,7 @@ const synctestFakesIt = "tested with testing/synctest, whose time is faked"
 // number themselves, with the reason why neither is an argument.
 var outsideInputs = map[string]map[string]string{
 	"governance/balance/balancer.go": {"time": synctestFakesIt},
+	"governance/balance/body.go":     {"time": synctestFakesIt},
 	"governance/balance/snapshot.go": {"time": synctestFakesIt},
 	"governance/balance/table.go": {
 		"time": synctestFakesIt,
@@ -40,7 +41,6 @@ var outsideInputs = map[string]map[string]string{
 	"governance/circuit/snapshot.go":    {"time": synctestFakesIt},
 	"governance/client/attempt.go":      {"time": synctestFakesIt},
 	"governance/client/list.go":         {"time": synctestFakesIt},
-	"governance/client/outcome.go":      {"time": synctestFakesIt},
 	"governance/client/retry.go":        {"time": synctestFakesIt},
 	"governance/discovery/discovery.go": {"time": synctestFakesIt},
 	"governance/discovery/pace.go": {

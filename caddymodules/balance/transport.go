@@ -7,10 +7,8 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
-	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/headers"
@@ -51,14 +49,11 @@ func (o *observer) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	x := exchange.From(req)
 	x.AddAttempt(o.policy, address)
-	var sent *requestBody
-	if req.Body != nil && req.Body != http.NoBody {
-		sent = &requestBody{ReadCloser: req.Body, declared: req.ContentLength}
-		req = withBody(req, sent)
-	}
 	attempt := o.policy.balancer.Begin(upstream)
-	if sent != nil {
-		sent.attempt = attempt
+	var sent *balance.RequestBody
+	if req.Body != nil && req.Body != http.NoBody {
+		sent = attempt.RequestBody(req.Body, req.ContentLength)
+		req = withBody(req, sent)
 	}
 	if attempt.WouldSkip() {
 		o.policy.wouldSkip(address)
@@ -83,82 +78,29 @@ func (o *observer) RoundTrip(req *http.Request) (*http.Response, error) {
 		attempt.End()
 		return res, err
 	}
-	body := &responseBody{ReadCloser: res.Body, ctx: ctx, attempt: attempt, exchange: x}
+	body := &responseBody{exchange: x}
+	body.Follow(ctx, res.Body, attempt)
 	res.Body = body
 	if o.policy.handles || res.StatusCode < 100 {
 		// The proxy does not close the body if a handler that it gives the answer to
 		// panics, as another proxy does when its own answer breaks off, nor if the
 		// server panics because of a status that is none.
-		body.stop = context.AfterFunc(ctx, body.end)
+		body.stop = context.AfterFunc(ctx, body.End)
 	}
 	return res, nil
 }
 
 // classify tells how an attempt ended.
-func (p *Policy) classify(ctx context.Context, res *http.Response, err error, sent *requestBody) balance.Outcome {
-	if err == nil {
-		if p.failures.Has(res.StatusCode) {
-			return balance.FailedStatus
-		}
+func (p *Policy) classify(ctx context.Context, res *http.Response, err error, sent *balance.RequestBody) balance.Outcome {
+	switch {
+	case err != nil:
+		var refused reverseproxy.DialError // here it is allocated for failures only
+		return balance.Failure(ctx, err, sent, errors.As(err, &refused))
+	case p.failures.Has(res.StatusCode):
+		return balance.FailedStatus
+	default:
 		return balance.Success
 	}
-	var dialError reverseproxy.DialError
-	var netError net.Error
-	switch {
-	case errors.Is(err, context.Canceled) || errors.Is(ctx.Err(), context.Canceled):
-		return balance.Canceled
-	case sent != nil && sent.unsendable.Load():
-		return balance.ClientFault
-	case errors.As(err, &dialError):
-		return balance.Refused
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &netError) && netError.Timeout():
-		return balance.TimedOut
-	default:
-		return balance.Broken
-	}
-}
-
-// requestBody remembers whether it was the request's body that failed, and not the
-// upstream: the client broke it, or there is nothing left of it because an earlier
-// attempt has used it up. And it tells when all is sent: as long as a client is still
-// sending, it is not the upstream that is slow. The transport reads it in a goroutine of
-// its own.
-type requestBody struct {
-	io.ReadCloser
-	attempt    balance.Attempt // only to tell that
-	declared   int64           // length, -1 if unknown
-	read       int64
-	begun      bool
-	unsendable atomic.Bool
-}
-
-func (b *requestBody) Read(p []byte) (int, error) {
-	if !b.begun { // a connection has been made, if that takes long the upstream is slow
-		b.begun = true
-		b.attempt.Sending()
-	}
-	n, err := b.ReadCloser.Read(p)
-	b.read += int64(n)
-	if err != nil {
-		b.attempt.Sent()
-	}
-	switch {
-	case err == nil:
-	case errors.Is(err, io.EOF):
-		if b.read < b.declared {
-			b.unsendable.Store(true)
-		}
-	case errors.Is(err, http.ErrBodyReadAfterClose) && b.read > 0:
-		// the transport closed it because the upstream failed
-	default:
-		b.unsendable.Store(true)
-	}
-	return n, err
-}
-
-func (b *requestBody) Close() error {
-	b.attempt.Sent()
-	return b.ReadCloser.Close()
 }
 
 // withBody returns a copy of req with another body; a RoundTripper must not
@@ -169,47 +111,26 @@ func withBody(req *http.Request, body io.ReadCloser) *http.Request {
 	return &clone
 }
 
-// responseBody notes when an answer breaks off, and when it is over.
+// responseBody also tells the exchange when an answer breaks off.
 type responseBody struct {
-	io.ReadCloser
-	ctx      context.Context
-	attempt  balance.Attempt
+	balance.ResponseBody
 	exchange *exchange.Exchange
 	stop     func() bool // waiting for the end of the request; nil if no one does
-	ended    atomic.Bool
-	broken   bool
-	closed   bool
 }
 
 func (b *responseBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if err == nil {
-		return n, nil
-	}
-	if !errors.Is(err, io.EOF) && !b.broken && !b.closed && b.ctx.Err() == nil {
-		b.broken = true
+	n, err := b.ResponseBody.Read(p)
+	if err != nil && b.Truncated() {
 		b.exchange.Outcome = "truncated"
-		b.attempt.Truncated()
 	}
-	b.end()
 	return n, err
 }
 
 func (b *responseBody) Close() error {
-	b.closed = true
 	if b.stop != nil {
 		b.stop()
 	}
-	b.end()
-	return b.ReadCloser.Close()
-}
-
-// end ends the attempt, once: when the body is read to its end, when it is closed,
-// or when the request is over.
-func (b *responseBody) end() {
-	if b.ended.CompareAndSwap(false, true) {
-		b.attempt.End()
-	}
+	return b.ResponseBody.Close()
 }
 
 // DefaultBufferSizes implements reverseproxy.BufferedTransport.

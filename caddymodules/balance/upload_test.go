@@ -12,6 +12,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
+	"github.com/weirproxy/weir/governance/balance"
 	"github.com/weirproxy/weir/governance/circuit"
 	"github.com/weirproxy/weir/internal/freeport"
 )
@@ -68,11 +69,11 @@ func TestSlowUploadsDoNotOpenTheBreaker(t *testing.T) {
 
 // However sending ends, it is the upstream's turn then.
 func TestSendingEnds(t *testing.T) {
-	for name, end := range map[string]func(*requestBody){
-		"not at all": func(b *requestBody) { b.Read(make([]byte, 1)) },
-		"at its end": func(b *requestBody) { io.Copy(io.Discard, b) },
-		"closed":     func(b *requestBody) { b.Close() },
-		"broken": func(b *requestBody) {
+	for name, end := range map[string]func(*balance.RequestBody){
+		"not at all": func(b *balance.RequestBody) { b.Read(make([]byte, 1)) },
+		"at its end": func(b *balance.RequestBody) { io.Copy(io.Discard, b) },
+		"closed":     func(b *balance.RequestBody) { b.Close() },
+		"broken": func(b *balance.RequestBody) {
 			b.ReadCloser = io.NopCloser(iotest.ErrReader(errors.New("broken")))
 			b.Read(make([]byte, 1))
 		},
@@ -81,8 +82,9 @@ func TestSendingEnds(t *testing.T) {
 			upstreams := reverseproxy.UpstreamPool{{Host: new(reverseproxy.Host), Dial: "a:80"}}
 			p := guardedPolicy(upstreams, func(s *circuit.Settings) { s.SlowCall, s.SlowRatio = 8*time.Second, 1 })
 			p.Select(upstreams, httptest.NewRequest(http.MethodGet, "/", nil), nil)
-			body := &requestBody{ReadCloser: io.NopCloser(&trickle{left: 5}), attempt: p.balancer.Begin(p.live.Upstream("a:80"))}
-			body.attempt.Sending()
+			attempt := p.balancer.Begin(p.live.Upstream("a:80"))
+			body := attempt.RequestBody(io.NopCloser(&trickle{left: 5}), -1)
+			attempt.Sending()
 			end(body)
 			time.Sleep(time.Minute)
 			want := uint64(1)

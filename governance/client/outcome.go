@@ -3,14 +3,12 @@ package client
 // outcome.go holds how attempts are classified: as in the gateway.
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/weirproxy/weir/governance/balance"
 )
@@ -36,40 +34,19 @@ func failureStatus(statuses []int) (failures [600]bool, err error) {
 }
 
 // classify tells how an attempt ended.
-func (t *Transport) classify(req *http.Request, res *http.Response, err error, sent *requestBody) balance.Outcome {
+func (t *Transport) classify(req *http.Request, res *http.Response, err error, sent *balance.RequestBody) balance.Outcome {
 	if err == nil {
 		if res.StatusCode >= 0 && res.StatusCode < len(t.failures) && t.failures[res.StatusCode] {
 			return balance.FailedStatus
 		}
 		return balance.Success
 	}
-	ctx := req.Context()
 	var dial *net.OpError
-	var timeout interface{ Timeout() bool }
-	switch {
-	case errors.Is(err, context.Canceled) || errors.Is(ctx.Err(), context.Canceled):
-		return balance.Canceled
-	case sent != nil && sent.unsendable.Load():
+	outcome := balance.Failure(req.Context(), err, sent, errors.As(err, &dial) && dial.Op == "dial")
+	if outcome == balance.Broken && malformed(req) {
 		return balance.ClientFault
-	case errors.As(err, &dial) && dial.Op == "dial":
-		return balance.Refused
-	case errors.Is(err, context.DeadlineExceeded), expired(ctx), errors.As(err, &timeout) && timeout.Timeout():
-		return balance.TimedOut
-	case malformed(req):
-		return balance.ClientFault
-	default:
-		return balance.Broken
 	}
-}
-
-// expired reports whether a request is over, whoever ended it. http.Client ends one
-// by a timer of its own, which may be first to go off.
-func expired(ctx context.Context) bool {
-	if ctx.Err() != nil {
-		return true
-	}
-	deadline, ok := ctx.Deadline()
-	return ok && !time.Now().Before(deadline)
+	return outcome
 }
 
 // malformed reports whether req cannot be sent to anybody: net/http's transport then

@@ -188,11 +188,6 @@ func TestBodyThatTheTransportClosesIsNoFault(t *testing.T) {
 	if got := attempts(transport, address); !maps.Equal(got, map[string]uint64{"broken": 1}) {
 		t.Errorf("attempts are %v, want one that broke", got)
 	}
-	body := &requestBody{ReadCloser: reader, declared: -1}
-	body.Close()
-	if _, err := body.Read(make([]byte, 1)); err == nil || body.unsendable.Load() {
-		t.Errorf("a body that is closed gives %v, and is at fault: %v", err, body.unsendable.Load())
-	}
 }
 
 func TestTransportThatPanicsEnds(t *testing.T) {

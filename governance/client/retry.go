@@ -15,7 +15,7 @@ import (
 func (t *Transport) retry(req *http.Request, l *list, first int, o balance.Outcome, res *http.Response, err error) (*http.Response, error) {
 	tried := []int{first}
 	for range t.retries {
-		if !o.Failure() || !repeatable(req, o) || expired(req.Context()) {
+		if !o.Failure() || !repeatable(req, o) || balance.Expired(req.Context()) {
 			break
 		}
 		again, ok := fresh(req)
