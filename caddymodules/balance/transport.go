@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/headers"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
@@ -31,11 +30,12 @@ func (o *observer) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx := req.Context()
 	dial, ok := reverseproxy.GetDialInfo(ctx)
 	// Active health checks come this way too. They know their server and their
-	// upstream like a request, but there are no request variables.
+	// upstream like a request, but there is no request that is served.
 	if !ok || dial.Upstream == nil {
 		return o.next.RoundTrip(req)
 	}
-	if ctx.Value(caddyhttp.VarsCtxKey) == nil {
+	x := exchange.Of(ctx)
+	if x == nil {
 		res, err := o.next.RoundTrip(req)
 		if err == nil {
 			o.policy.checked(dial.Upstream.String(), res)
@@ -47,7 +47,6 @@ func (o *observer) RoundTrip(req *http.Request) (*http.Response, error) {
 	if upstream == nil {
 		return o.next.RoundTrip(req)
 	}
-	x := exchange.From(req)
 	x.AddAttempt(o.policy, address)
 	attempt := o.policy.balancer.Begin(upstream)
 	var sent *balance.RequestBody

@@ -81,10 +81,18 @@ type attempt struct {
 
 // From returns the exchange of r, creating it if r has none yet.
 func From(r *http.Request) *Exchange {
-	ctx := r.Context()
+	if x := Of(r.Context()); x != nil {
+		return x
+	}
+	return new(Exchange) // not served by Caddy
+}
+
+// Of returns the exchange of the request with ctx, creating it if it has none yet, or nil if
+// it is not served by Caddy, such as an active health check.
+func Of(ctx context.Context) *Exchange {
 	variables, ok := ctx.Value(caddyhttp.VarsCtxKey).(map[string]any)
 	if !ok {
-		return new(Exchange) // not served by Caddy
+		return nil
 	}
 	if x, ok := variables[variable].(*Exchange); ok {
 		return x
