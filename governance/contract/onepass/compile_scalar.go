@@ -36,8 +36,8 @@ func (c *Compiler) number(s *spec) *numberNode {
 			n.enums = append(n.enums, numbers)
 			n.exact += len(numbers)
 		}
-		if _, number, ok := c.format(s, part); ok && number != nil {
-			n.formats = append(n.formats, number)
+		if f := c.format(s, part); f.Number != nil {
+			n.formats = append(n.formats, f.Number)
 		}
 	}
 	n.exact += len(n.bounds) + 2*len(n.multiples)
@@ -64,8 +64,8 @@ func (c *Compiler) text(s *spec) *textNode {
 			}
 			n.enums = append(n.enums, newTable(texts))
 		}
-		if text, _, ok := c.format(s, part); ok && text != nil {
-			n.formats = append(n.formats, text)
+		if f := c.format(s, part); f.Text != nil {
+			n.formats = append(n.formats, matcher{check(f.Text), f.Weight})
 		}
 	}
 	n.rest = c.rest(s)
@@ -73,15 +73,14 @@ func (c *Compiler) text(s *spec) *textNode {
 }
 
 // format returns what judges the format of a part. A format that is not known makes the part one that is judged whole.
-func (c *Compiler) format(s *spec, part *jsonschema.Schema) (text, number func(string) bool, ok bool) {
+func (c *Compiler) format(s *spec, part *jsonschema.Schema) (f Format) {
 	if part.Format == nil {
-		return nil, nil, false
+		return f
 	}
-	if text, number = c.options.Format(part.Format.Name); text == nil && number == nil {
+	if f = c.options.Format(part.Format.Name); f.Text == nil && f.Number == nil {
 		s.whole = append(s.whole, part)
-		return nil, nil, false
 	}
-	return text, number, true
+	return f
 }
 
 // enums returns the values of enum and of const, if a schema has them.

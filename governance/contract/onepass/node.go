@@ -61,12 +61,12 @@ type bound struct {
 type textNode struct {
 	min, max int // characters; max is -1 if there is none
 	enums    []table
-	formats  []func(string) bool
+	formats  []matcher
 	patterns []matcher
 	rest     *rest
 }
 
-// matcher is a regular expression.
+// matcher is a regular expression, or what judges a format.
 type matcher struct {
 	expression interface{ MatchString(string) bool }
 	weight     float64 // visits that matching a byte may take

@@ -82,9 +82,8 @@ type Options struct {
 	// Limits bound each text. Zero fields take the defaults of package strictjson.
 	Limits strictjson.Limits
 
-	// Format returns what judges texts and numbers of a format, by its jsonschema.Format.Name. Where both are nil, what
-	// has the format is judged whole.
-	Format func(name string) (text, number func(string) bool)
+	// Format returns what judges by a format, by its jsonschema.Format.Name.
+	Format func(name string) Format
 
 	// Weight returns how many visits it may take to match a byte with a regular expression.
 	Weight func(jsonschema.Regexp) float64
@@ -93,6 +92,12 @@ type Options struct {
 	// JSON within the limits, and how many visits that may take; it returns how many it may have taken. It is called
 	// while schemas are compiled, and what it returns by many at a time.
 	Whole func(*jsonschema.Schema) func(text []byte, budget int) (Verdict, int)
+}
+
+// Format judges texts and numbers. Where both are nil, what has the format is judged whole.
+type Format struct {
+	Text, Number func(string) bool
+	Weight       float64 // how many visits it may take to judge a byte of a text; 0 for what takes no longer than to read it
 }
 
 // Program judges texts by one schema. It never changes and may be used concurrently.

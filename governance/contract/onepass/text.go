@@ -10,18 +10,20 @@ func (n *textNode) judge(t *token, budget *int) Verdict {
 			return Invalid
 		}
 	}
-	for _, is := range n.formats {
-		if !is(t.text) {
-			return Invalid
-		}
-	}
-	for i := range n.patterns {
-		if v := n.patterns[i].match(t.text, budget); v != Valid {
-			return v
+	for _, all := range [2][]matcher{n.formats, n.patterns} {
+		for i := range all {
+			if v := all[i].match(t.text, budget); v != Valid {
+				return v
+			}
 		}
 	}
 	return Valid
 }
+
+// check judges a format as an expression does.
+type check func(string) bool
+
+func (c check) MatchString(text string) bool { return c(text) }
 
 // match matches a text, paid from the budget: an expression of many states takes long for a long text.
 func (m *matcher) match(text string, budget *int) Verdict {

@@ -54,6 +54,18 @@ func BenchmarkCostWeights(b *testing.B) {
 	}
 }
 
+// BenchmarkRegexWeight shows the same of texts of format regex.
+func BenchmarkRegexWeight(b *testing.B) {
+	for name, text := range slowExpressions(100_000) {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				isExpression(text)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/(regexWeight*float64(len(text))), "ns/visit")
+		})
+	}
+}
+
 // BenchmarkExceeds is what the bound adds to most requests, by the factor alone.
 func BenchmarkExceeds(b *testing.B) {
 	schema := costSchema(b, `{"properties":{"a":{"type":"string"},"b":{"items":{"type":"integer"}}}}`)

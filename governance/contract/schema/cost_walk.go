@@ -18,6 +18,7 @@ const (
 	matchWeight    = 1.0 / 4  // match a name with a pattern, whatever its length
 	lengthWeight   = 1.0 / 256
 	formatWeight   = 1.0 / 8
+	regexWeight    = 4.0      // per byte of a format: regex, which is parsed
 	chainWeight    = 1.0 / 64 // per schema on the way to a schema at the same value, all of which are searched for loops
 	scopeWeight    = 1.0 / 32 // per schema on the way from the root, for a $dynamicRef
 	loopWeight     = 100.0    // per level: the library writes down the whole way of a loop

@@ -36,10 +36,8 @@ func (p *plan) weigh(s *jsonschema.Schema) {
 	if s.Const != nil {
 		p.compared([]any{*s.Const})
 	}
-	if s.Format != nil && s.Format.Name == "byte" {
-		p.perByte += lengthWeight // the one that long values have, and the cheapest
-	} else if s.Format != nil {
-		p.perByte += formatWeight
+	if s.Format != nil {
+		p.perByte += formatWeightOf(s.Format.Name)
 	}
 	if s.Pattern != nil {
 		p.perByte += patternWeight(s.Pattern)
@@ -76,4 +74,15 @@ func numerals(value any) (n int) {
 		}
 	}
 	return n
+}
+
+// formatWeightOf is how many visits a byte of a text takes that is judged by a format.
+func formatWeightOf(name string) float64 {
+	switch name {
+	case "byte":
+		return lengthWeight // the one that long values have, and the cheapest
+	case regexName:
+		return regexWeight
+	}
+	return formatWeight
 }

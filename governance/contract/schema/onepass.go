@@ -74,7 +74,13 @@ func (c *Compiler) addProgram(v *validator, e *engine) {
 func (c *Compiler) newPrograms(e *engine) *onepass.Compiler {
 	return onepass.NewCompiler(onepass.Options{
 		Limits: c.settings.JSON.Limits,
-		Format: func(name string) (text, number func(string) bool) { return textChecks[name], numberChecks[name] },
+		Format: func(name string) onepass.Format {
+			f := onepass.Format{Text: textChecks[name], Number: numberChecks[name]}
+			if name == regexName {
+				f.Weight = regexWeight
+			}
+			return f
+		},
 		Weight: patternWeight,
 		Whole: func(s *jsonschema.Schema) func([]byte, int) (onepass.Verdict, int) {
 			return newValidator(s, e.costs.of(s), c.settings.JSON).part

@@ -3,6 +3,7 @@ package schema
 import (
 	"errors"
 	"fmt"
+	"regexp/syntax"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -98,8 +99,23 @@ func (t *translator) property() error {
 			return fmt.Errorf(`%w property %s`, errNotRE2, key)
 		}
 	}
-	t.put(t.rest[:2]+"{"+name+"}", end+1)
+	translated := t.rest[:2] + "{" + name + "}"
+	if t.form && t.isKnown(translated) {
+		translated = `\d`
+	}
+	t.put(translated, end+1)
 	return nil
+}
+
+// isKnown tells whether RE2 knows a property. Each is asked for once: it is a list of hundreds of ranges.
+func (t *translator) isKnown(property string) bool {
+	known, ok := t.known[property]
+	if !ok {
+		_, err := syntax.Parse(property, syntax.Perl)
+		known = err == nil
+		t.known[property] = known
+	}
+	return known
 }
 
 // hexadecimal translates \xHH, \uHHHH, a pair of those, and \u{H...}.

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"errors"
 	"regexp/syntax"
 	"strings"
 	"testing"
@@ -59,6 +60,9 @@ func TestPatterns(t *testing.T) {
 			t.Errorf("%s: %v", test.expression, err)
 			continue
 		}
+		if !isExpression(test.expression) {
+			t.Errorf("%s is not of format regex", test.expression)
+		}
 		if pattern.String() != test.expression {
 			t.Errorf("%s prints as %s", test.expression, pattern)
 		}
@@ -111,16 +115,23 @@ func TestPatternsThatCannotBeUsed(t *testing.T) {
 		if err == nil || err.Error() != want {
 			t.Errorf("%s: error is %v, want %s", expression, err, want)
 		}
+		if beyond := strings.HasPrefix(want, "RE2"); isExpression(expression) != beyond {
+			t.Errorf("%s is of format regex: %v", expression, !beyond)
+		}
 	}
 }
 
 // Whatever the translation makes is understood or refused, and never panics.
 func FuzzPatterns(f *testing.F) {
-	for _, seed := range []string{`^[\w-.]+$`, `\uD83D\uDE00[^\S]\p{L}`, `(?<a>x{2,3000})[a-\d]\cA`, `[[:x:]-]`, `\`, `(?i)[]`} {
+	for _, seed := range []string{`^[\w-.]+$`, `\uD83D\uDE00[^\S]\p{L}`, `(?<a>x{2,3000})[a-\d]\cA`, `[[:x:]-]`, `\`, `(?i)[]`,
+		`a*(?i)*`, `\p{X}(?=a)`, `[\p{L}-\P{Nd}](?i:\p{^Lu}{3})`, `(?i){2}`} {
 		f.Add(seed, "a")
 	}
 	f.Fuzz(func(t *testing.T, expression, text string) {
 		pattern, err := newPattern(expression)
+		if is := isExpression(expression); is != (err == nil || errors.Is(err, errNotRE2)) {
+			t.Errorf("%q is of format regex: %v, but %v", expression, is, err)
+		}
 		if err == nil {
 			pattern.MatchString(text)
 			return

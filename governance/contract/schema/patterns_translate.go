@@ -21,10 +21,16 @@ const (
 type translator struct {
 	rest string
 	out  strings.Builder
+
+	// form leaves out what takes RE2 long to parse and makes no expression right or wrong: (?i), for which it goes
+	// through all characters of a range, and the hundreds of ranges of a \p{...}, whose name alone is checked.
+	form  bool
+	known map[string]bool // \p{...} that have been there
 }
 
-func translate(expression string) (string, error) {
-	t := translator{rest: expression}
+func translate(expression string) (string, error) { return (&translator{rest: expression}).translate() }
+
+func (t *translator) translate() (string, error) {
 	for t.rest != "" {
 		var err error
 		switch t.rest[0] {
@@ -71,6 +77,8 @@ func (t *translator) group() error {
 			return errors.New("the name of a group does not end; it lacks a >")
 		}
 		t.put("(?:", end+1)
+	case t.form && (strings.HasPrefix(rest, "(?i:") || strings.HasPrefix(rest, "(?i)")):
+		t.put("(?-i"+rest[3:4], 4)
 	case strings.HasPrefix(rest, "(?:") || strings.HasPrefix(rest, "(?i:"):
 		t.put(rest[:strings.IndexByte(rest, ':')+1], strings.IndexByte(rest, ':')+1)
 	case strings.HasPrefix(rest, "(?i)"): // not ECMA-262, but clear
