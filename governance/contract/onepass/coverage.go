@@ -10,13 +10,14 @@ type coverage struct {
 	seen    map[*node]bool
 	whole   map[string]bool // locations
 	choices int
+	leaves  bool // to others what Value does not judge
 }
 
 // cover sets what the methods of a program tell about it.
 func (p *Program) cover() {
 	c := coverage{seen: make(map[*node]bool), whole: make(map[string]bool)}
 	c.node(p.root)
-	p.whole, p.choices = slices.Sorted(maps.Keys(c.whole)), c.choices
+	p.whole, p.choices, p.decides = slices.Sorted(maps.Keys(c.whole)), c.choices, !c.leaves
 }
 
 func (c *coverage) node(n *node) {
@@ -39,6 +40,7 @@ func (c *coverage) node(n *node) {
 			c.node(contains.item)
 			c.choices++
 		}
+		c.leaves = c.leaves || a.unique != nil || len(a.contains) > 0
 		c.rest(a.rest)
 	}
 	c.object(n.object)
@@ -69,6 +71,7 @@ func (c *coverage) rest(r *rest) {
 	if r == nil {
 		return
 	}
+	c.leaves = true
 	c.choices += len(r.choices)
 	for _, choice := range r.choices {
 		for _, branch := range choice.branches {

@@ -91,6 +91,8 @@ func (g *generator) pair(t testing.TB, schemas string) (pair, bool) {
 		settings.JSON.Limits = strictjson.Limits{
 			Depth: 1 + g.IntN(4), Nodes: 1 + g.IntN(30), Properties: 1 + g.IntN(5), Digits: 1 + g.IntN(25)}
 	}
+	limited := settings.JSON.Limits != strictjson.Limits{}
 	p, err := newCompilers(files, g.dialect, settings).compile(atA, oneOf(g, schema.Request, schema.Response))
+	p.limited = limited
 	return p, err == nil
 }

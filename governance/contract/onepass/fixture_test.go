@@ -33,6 +33,7 @@ func tree(t testing.TB, text string) any {
 type pair struct {
 	program   *onepass.Program
 	validator schema.Validator
+	limited   bool // to less than the defaults
 }
 
 // compile compiles schema A of a document's schemas.
@@ -68,7 +69,7 @@ func (c compilers) compile(location string, d schema.Direction) (pair, error) {
 	if err != nil {
 		return pair{}, err
 	}
-	return pair{schema.ProgramOf(both), alone}, nil
+	return pair{program: schema.ProgramOf(both), validator: alone}, nil
 }
 
 // schema31 compiles one schema of OpenAPI 3.1.

@@ -99,9 +99,14 @@ func (r *run) other(n *objectNode, name *token, start int) *node {
 		return nil
 	}
 	r.names = append(r.names, span{int32(start + 1), int32(start + 1 + len(name.text))})
+	return r.unnamed(n, name.text)
+}
+
+// unnamed returns the node for a member that is no property, nil beyond the budget.
+func (r *run) unnamed(n *objectNode, name string) *node {
 	matched := 0
 	for i := range n.patterns {
-		switch n.patterns[i].match(name.text, &r.budget) {
+		switch n.patterns[i].match(name, &r.budget) {
 		case Unknown:
 			return nil
 		case Valid:

@@ -107,6 +107,7 @@ type Program struct {
 
 	whole   []string
 	choices int
+	decides bool // Value can tell of all values
 }
 
 // Whole returns the locations, as package jsonschema has them, of the schemas that are not judged in the pass itself but

@@ -38,11 +38,11 @@ func CoverageOf(v Validator) Coverage {
 	return Coverage{}
 }
 
-// CoverageOfValues returns that of values which do not come from a JSON text. Of these, programs know those without
-// members, if there are no choices.
+// CoverageOfValues returns that of values which do not come from a JSON text: they may be objects if they have members.
+// Programs judge them if there are no choices and no uniqueItems.
 func CoverageOfValues(v Validator, members bool) Coverage {
 	own, ok := v.(*validator)
-	if !ok || own.program != nil && own.program.DecidesValues() && !members {
+	if !ok || own.program != nil && own.program.DecidesValues(members) {
 		return Coverage{}
 	}
 	return Coverage{Whole: []string{own.location}}
