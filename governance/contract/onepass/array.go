@@ -1,7 +1,5 @@
 package onepass
 
-import "strings"
-
 // This file holds the run of an array.
 
 // arrayValue judges the array that begins here.
@@ -79,40 +77,4 @@ func (r *run) all(n *arrayNode, counters int, count *int) Verdict {
 			return Invalid
 		}
 	}
-}
-
-// maxUnique is how many items are compared each with each.
-const maxUnique = 64
-
-// areUnique tells whether no two items are equal. It cannot tell of many, nor of those that can be equal though they are
-// spelled differently.
-func (r *run) areUnique(items []span) Verdict {
-	if len(items) > maxUnique {
-		return Unknown
-	}
-	for i, item := range items {
-		text := r.part(item)
-		if !isPlain(text) {
-			return Unknown
-		}
-		for _, before := range items[:i] {
-			if r.part(before) == text {
-				return Invalid
-			}
-		}
-	}
-	return Valid
-}
-
-// isPlain tells whether a value is equal only to those that are spelled in the same way.
-func isPlain(text string) bool {
-	switch text[0] {
-	case '{', '[':
-		return false
-	case '"':
-		return strings.IndexByte(text, '\\') < 0
-	case 't', 'f', 'n':
-		return true
-	}
-	return text != "-0" && !strings.ContainsAny(text, ".eE")
 }

@@ -155,6 +155,7 @@ func TestNoAllocations(t *testing.T) {
 		"product":       {compile(t, schema.OpenAPI31, shop, schema.Settings{}, schema.Request), product},
 		"choices":       {schema31(t, shopSchema), product},
 		"discriminator": {compile(t, schema.OpenAPI30, pets, schema.Settings{}, schema.Request), `{"name": "\u0061", "kind": "Dog", "lives": 1}`},
+		"unique":        {schema31(t, `{"uniqueItems": true}`), "[" + list(100, `{"a":[%d,"\u0061"]}`) + `,{},[],null,"a",1.5]`},
 		"many names":    {schema31(t, `{}`), "{" + list(1000, `"name%d":1`) + "}"},
 	} {
 		text := []byte(test.text)

@@ -18,6 +18,7 @@ type run struct {
 	seen     []uint64 // the properties that the objects around here have had, a bit each
 	names    []span   // the names that these have had besides
 	items    []span   // the items of the arrays around here, as far as they must be unique
+	prints   []item   // of the array whose items were compared last
 	counters []int    // the items that fit contains, of the arrays around here
 	decoded  []byte   // the string with escapes that was read last
 }
@@ -31,7 +32,8 @@ func (r *run) part(s span) string { return r.text[s.start:s.end] }
 func (r *run) judge(p *Program, text []byte) Verdict {
 	r.text, r.bytes, r.limits, r.budget = view(text), text, p.limits, visitsPerNode*p.limits.Nodes
 	v := r.document(p.root)
-	*r = run{seen: r.seen[:0], names: r.names[:0], items: r.items[:0], counters: r.counters[:0], decoded: r.decoded[:0]}
+	*r = run{seen: r.seen[:0], names: r.names[:0], items: r.items[:0], prints: r.prints[:0],
+		counters: r.counters[:0], decoded: r.decoded[:0]}
 	return v
 }
 

@@ -23,7 +23,7 @@ func TestValuesAgreeWithTheEngine(t *testing.T) {
 			decides++
 		}
 		for range 20 {
-			value := oneOf(g, g.value(a, 3), any(oneOf(g, texts...)), any(oneOf(g, numbers...)), "\xff", nil, true)
+			value := oneOf(g, g.value(a, 3), g.value(a, 4), any(oneOf(g, texts...)), any(oneOf(g, numbers...)), "\xff", nil, true)
 			if g.chance(10) {
 				value = []any{value, "a"}
 			}
