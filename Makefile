@@ -30,7 +30,7 @@ SOAKED = $(shell grep -rl --include='*_test.go' '^func TestSoak' --exclude-dir=t
 FUZZED := $(addprefix governance/contract/,strictjson schema onepass route param body) governance/contract governance/cohort
 
 # Packages that have benchmarks.
-BENCHED = $(shell grep -rl --include='*_test.go' '^func Benchmark' . | xargs -r -n1 dirname | sort -u)
+BENCHED = $(shell grep -rl --include='*_test.go' --exclude-dir=tools '^func Benchmark' . | xargs -r -n1 dirname | sort -u)
 
 .PHONY: help
 help: ## list the targets
@@ -72,6 +72,7 @@ soak: ## run the long tests at their full counts (up to three hours)
 .PHONY: bench
 bench: build ## run the benchmarks, compare with plain Caddy, River and asynq
 	go test -run '^$$' -bench . -benchmem $(BENCHED)
+	go -C tools/contractdiff test -run '^$$' -bench . .
 	go run ./integration/bench
 	bin/outboxworker bench --sink null,redis_stream,bare --river "go -C tools/riverbench run ." --runs 3
 	bin/outboxworker bench --sink null --scenario snapshot_held,writer_held,backlog,latency,producers,memory

@@ -12,6 +12,7 @@
 //   - values_test.go, pattern_test.go: values of a schema; spoil_test.go: the same, spoilt; style_test.go: parameters;
 //     corpus_test.go and corpus_body_test.go: messages; shops_test.go: documents with what the shared ones do not use;
 //   - causes_test.go and its neighbours: why they disagree; compare_test.go: the comparison; fuzz_test.go looks for more;
+//   - bench_test.go: how much faster bodies of these documents are judged than by kin-openapi's filter;
 //   - defects_test.go: what was found wrong in kin-openapi by reading it, beside what weir does.
 //
 // WEIR_SOAK=1 go test -run Soak compares a corpus many times as large.

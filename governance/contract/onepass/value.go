@@ -5,7 +5,7 @@ import (
 	"unicode/utf8"
 )
 
-// This file holds values that come from elsewhere than a JSON text, as parameters and forms do.
+// This file holds the run of values that come from elsewhere than a JSON text, as parameters and forms do.
 
 // Value judges a value that was decoded before: nil, bool, json.Number, string, []any or map[string]any. It cannot tell
 // where there are choices, uniqueItems or what is judged whole.
