@@ -8,7 +8,7 @@ import (
 )
 
 // Items that are equal are found whatever they are and however they are spelled.
-func TestEqualItems(t *testing.T) {
+func TestSoakEqualItems(t *testing.T) {
 	p := schema31(t, `{"uniqueItems": true}`)
 	g := &generator{Rand: rand.New(rand.NewPCG(5, 6))}
 	verdicts := make(map[onepass.Verdict]int)

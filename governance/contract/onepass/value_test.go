@@ -8,8 +8,8 @@ import (
 	"github.com/weirproxy/weir/governance/contract/schema"
 )
 
-// What Value says of a decoded value is what package schema says, on schemas of all keywords.
-func TestValuesAgreeWithTheEngine(t *testing.T) {
+// TestSoakValuesAgreeWithTheEngine: what Value says of a decoded value is what package schema says, on schemas of all keywords.
+func TestSoakValuesAgreeWithTheEngine(t *testing.T) {
 	told, pairs, decides := 0, 0, 0
 	for seed := range uint64(soak(300, 20_000)) {
 		g := newGenerator(7, seed, schema.Dialect(seed%2))
