@@ -33,7 +33,7 @@ type answer struct {
 
 	method   string
 	left     func() error // not nil once the client has left
-	original http.Header // as it was before next, to put it back; nil if nothing is refused
+	original http.Header  // as it was before next, to put it back; nil if nothing is refused
 
 	state   state
 	check   *contract.BodyCheck // nil if the body is not to be judged

@@ -117,7 +117,7 @@ func crashUntilSettled(t *testing.T, client *redis.Client, url, kind string, str
 	}
 	settled := func() bool {
 		for _, name := range streams {
-			if found, err := look(t.Context(), client, streamOf(t, name)); err != nil || found.pending+found.waiting > 0 || found.lag != 0 {
+			if found, err := look(t.Context(), client, streamOf(t, name), false); err != nil || found.pending+found.waiting > 0 || found.lag != 0 {
 				return false
 			}
 		}

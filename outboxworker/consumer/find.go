@@ -195,7 +195,7 @@ func (f *Finder) ofStream(id string, bytes int64, fields []any) Retry {
 
 func (f *Finder) pending(ctx context.Context, what, value string, add func(Found) bool) error {
 	for from := "-"; from != ""; {
-		values, err := f.call(ctx, pendingFindScript, f.stream.laneKeys(), f.stream.group, from, page, claimBytes, what, value)
+		values, err := f.call(ctx, pendingFindScript, f.stream.laneKeys(), f.stream.group, from, page, readBytes, what, value)
 		if err != nil {
 			return err
 		}

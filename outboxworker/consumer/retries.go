@@ -117,7 +117,7 @@ func (r *Retries) each(ctx context.Context, f Filter, after string, do func(retr
 	}
 	score, member := readPlace(after)
 	for {
-		values, err := r.call(ctx, waitingListScript, r.stream.laneKeys(), state, score, member, page, claimBytes)
+		values, err := r.call(ctx, waitingListScript, r.stream.laneKeys(), state, score, member, page, readBytes)
 		if err != nil {
 			return err
 		}
