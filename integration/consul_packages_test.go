@@ -30,7 +30,8 @@ const (
 // test runs.
 func holdLease(t *testing.T, client *api.Client, id string) *lease.Lease {
 	t.Helper()
-	settings := lease.Settings{Service: "web", Drain: time.Second, UpdateEvery: 100 * time.Millisecond}
+	// a watch asks once a second at most, and is to see who drains
+	settings := lease.Settings{Service: "web", Drain: 3 * time.Second, UpdateEvery: 100 * time.Millisecond}
 	l, err := lease.Hold(t.Context(), client, settings, lease.Instance{ID: id, Address: id, Port: 8080})
 	if err != nil {
 		t.Fatal(err)
