@@ -163,7 +163,7 @@ func TestCaddyModulesDoNotImportEachOther(t *testing.T) {
 
 // helpers are the packages that exist for tests.
 var helpers = []string{module + "internal/adapttest", module + "internal/freeport", module + "internal/testserver",
-	module + "internal/consulserver", module + "internal/rediscluster", module + "internal/outboxtest", module + "integration"}
+	module + "internal/consulserver", module + "internal/rediscluster", module + "internal/outboxtest", module + "internal/cputime", module + "integration"}
 
 func TestNoTestHelpersInBinaries(t *testing.T) {
 	forbidden := append([]string{

@@ -10,6 +10,7 @@ import (
 	"github.com/weirproxy/weir/governance/contract/onepass"
 	"github.com/weirproxy/weir/governance/contract/schema"
 	"github.com/weirproxy/weir/governance/contract/strictjson"
+	"github.com/weirproxy/weir/internal/cputime"
 )
 
 // Texts that parsers are known to read differently: both engines must say the same of them.
@@ -128,13 +129,12 @@ func TestNothingTakesLong(t *testing.T) {
 		"numbers":                  {multiples, "[" + strings.Repeat("1.00000000000000000000001e-300,", 90_000) + "1]"},
 	} {
 		p := schema31(t, test.schema)
-		start := time.Now()
-		v := p.program.Judge([]byte(test.text))
-		if took := time.Since(start); v != onepass.Unknown || took > 20*time.Second { // seconds to minutes if nothing is paid
-			t.Errorf("%s: %v after %v", name, v, took)
-		} else {
-			t.Logf("%s: gave up after %v", name, took)
+		v := onepass.Valid
+		took := cputime.Within(t, 3*time.Second, func() { v = p.program.Judge([]byte(test.text)) })
+		if v != onepass.Unknown {
+			t.Errorf("%s: %v", name, v)
 		}
+		t.Logf("%s: gave up after %v", name, took)
 	}
 	p := schema31(t, `{"items": {"pattern": "(a|b|ab){1,200}c$"}}`)
 	if v := p.program.Value([]any{"abac", states}); v != onepass.Unknown {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/weirproxy/weir/governance/contract/onepass"
 	"github.com/weirproxy/weir/governance/contract/schema"
+	"github.com/weirproxy/weir/internal/cputime"
 )
 
 // Schemas that overlap in a new way at each level, half a million ways in all, end at a bound, and are judged whole from
@@ -22,13 +23,14 @@ func TestManyOverlaps(t *testing.T) {
 		}
 		parts = append(parts, fmt.Sprintf(`{"$ref": "#/components/schemas/c%d_0"}`, length))
 	}
-	start := time.Now()
-	p := compile(t, schema.OpenAPI31, `{"A": {"allOf": [`+strings.Join(parts, ",")+`]}, `+strings.Join(schemas, ",")+"}",
-		schema.Settings{}, schema.Request)
-	took := time.Since(start)
+	var p pair
+	took := cputime.Within(t, 5*time.Second, func() {
+		p = compile(t, schema.OpenAPI31, `{"A": {"allOf": [`+strings.Join(parts, ",")+`]}, `+strings.Join(schemas, ",")+"}",
+			schema.Settings{}, schema.Request)
+	})
 	t.Logf("compiled in %v, %d schemas are judged whole", took, len(p.program.Whole()))
-	if took > 20*time.Second || len(p.program.Whole()) == 0 {
-		t.Errorf("compiled in %v, %q are judged whole", took, p.program.Whole())
+	if len(p.program.Whole()) == 0 {
+		t.Error("none is judged whole")
 	}
 	nested := func(depth int, item string) []byte {
 		return []byte(strings.Repeat(`{"l":`, depth) + item + strings.Repeat("}", depth))

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
@@ -82,13 +81,3 @@ func costSplits(n int) string {
 type visited struct{ n int }
 
 func (v *visited) Validate(*jsonschema.ValidatorContext, any) { v.n++ }
-
-// within fails the test if f takes longer than a generous deadline.
-func within(t *testing.T, deadline time.Duration, f func()) {
-	t.Helper()
-	start := time.Now()
-	f()
-	if took := time.Since(start); took > deadline {
-		t.Errorf("took %v, more than %v", took, deadline)
-	}
-}

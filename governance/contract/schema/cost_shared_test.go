@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/weirproxy/weir/internal/cputime"
 )
 
 // costSchemas compiles the members of $defs of one resource.
@@ -122,7 +124,7 @@ func TestCostsOfManyRoots(t *testing.T) {
 		definitions[fmt.Sprint("r", i)] = fmt.Sprintf(`{"items":{"$ref":"#/$defs/s%d"}}`, i)
 	}
 	schemas, shared := costSchemas(t, definitions), newCosts()
-	within(t, 5*time.Second, func() {
+	cputime.Within(t, 5*time.Second, func() {
 		for _, schema := range schemas {
 			shared.of(schema)
 		}

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/weirproxy/weir/internal/cputime"
 )
 
 func TestTextsThatAreNoJSON(t *testing.T) {
@@ -91,14 +93,12 @@ func TestHostileValues(t *testing.T) {
 		"nested":        strings.Repeat(`{"a":`, 60) + "1e400" + strings.Repeat("}", 60),
 		"long pattern":  `"` + strings.Repeat("a", 1_000_000) + `"`,
 	} {
-		begin := time.Now()
 		var report Report
-		if v.JSON([]byte(text), &report); report.Total == 0 {
+		took := cputime.Within(t, 5*time.Second, func() { v.JSON([]byte(text), &report) })
+		if report.Total == 0 {
 			t.Errorf("%s: no violation", name)
 		}
-		if took := time.Since(begin); took > 20*time.Second {
-			t.Errorf("%s: took %v", name, took)
-		}
+		t.Logf("%s: %v", name, took)
 	}
 }
 
