@@ -50,7 +50,7 @@ func checkPattern(expression string) error {
 	if err != nil {
 		return err
 	}
-	if _, err = syntax.Parse(translated, syntax.Perl); err != nil {
+	if _, err = syntax.Parse("("+translated+")", syntax.Perl); err != nil {
 		return explain(err)
 	}
 	return nil
@@ -69,6 +69,8 @@ func explain(err error) error {
 	switch cause.Code {
 	case syntax.ErrInvalidRepeatSize, syntax.ErrLarge:
 		return fmt.Errorf("%w more than 1000 repetitions of the same; limit the length with maxLength instead", errNotRE2)
+	case syntax.ErrNestingDepth:
+		return fmt.Errorf("%w more than 1000 groups and repetitions inside each other", errNotRE2)
 	case syntax.ErrInvalidCharRange:
 		return fmt.Errorf("%s: %q", cause.Code, strings.ReplaceAll(cause.Expr, `\-`, "-"))
 	}

@@ -61,13 +61,13 @@ func (t *translator) identity(c byte) error {
 func (t *translator) space(isSpace, inClass bool) {
 	switch {
 	case inClass && isSpace:
-		t.put(spaces, 2)
+		t.set(spaces, 2)
 	case inClass:
-		t.put(notSpaces, 2)
+		t.set(notSpaces, 2)
 	case isSpace:
-		t.put("["+spaces+"]", 2)
+		t.set("["+spaces+"]", 2)
 	default:
-		t.put("[^"+spaces+"]", 2)
+		t.set("[^"+spaces+"]", 2)
 	}
 }
 
@@ -101,7 +101,7 @@ func (t *translator) property() error {
 	}
 	translated := t.rest[:2] + "{" + name + "}"
 	if t.form && t.isKnown(translated) {
-		translated = `\d`
+		translated = anySet
 	}
 	t.put(translated, end+1)
 	return nil
@@ -127,7 +127,7 @@ func (t *translator) hexadecimal() error {
 	if utf16.IsSurrogate(r) {
 		low, more := hexadecimal(t.rest[size:])
 		if r = utf16.DecodeRune(r, low); r == utf8.RuneError {
-			return fmt.Errorf(`%s is half a character, which RE2 does not match; write \u{H...}`, t.rest[:size])
+			return fmt.Errorf(`%w half characters: %s; write \u{H...}`, errNotRE2, t.rest[:size])
 		}
 		size += more
 	}

@@ -97,7 +97,7 @@ func TestPatternsThatCannotBeUsed(t *testing.T) {
 		`\08`:             `\08 is an octal escape; write \x and two hexadecimal digits`,
 		`\x4`:             `\x must be followed by hexadecimal digits: \xHH, \uHHHH or \u{H...}`,
 		`\u{110000}`:      `\u must be followed by hexadecimal digits: \xHH, \uHHHH or \u{H...}`,
-		`[\uD800-\uDBFF]`: `\uD800 is half a character, which RE2 does not match; write \u{H...}`,
+		`[\uD800-\uDBFF]`: `RE2 has no half characters: \uD800; write \u{H...}`,
 		`\c1`:             `\c must be followed by a letter`,
 		`[\B]`:            `\B means nothing in a character class`,
 		`a\`:              "it ends with a backslash",
@@ -124,7 +124,7 @@ func TestPatternsThatCannotBeUsed(t *testing.T) {
 // Whatever the translation makes is understood or refused, and never panics.
 func FuzzPatterns(f *testing.F) {
 	for _, seed := range []string{`^[\w-.]+$`, `\uD83D\uDE00[^\S]\p{L}`, `(?<a>x{2,3000})[a-\d]\cA`, `[[:x:]-]`, `\`, `(?i)[]`,
-		`a*(?i)*`, `\p{X}(?=a)`, `[\p{L}-\P{Nd}](?i:\p{^Lu}{3})`, `(?i){2}`} {
+		`a*(?i)*`, `\p{X}(?=a)`, `[\p{L}-\P{Nd}](?i:\p{^Lu}{3})`, `(?i){2}`, `a)(b`, `(a|b)|*`, `((|)*)+?(`, `(a{99}|(.{99})){9}`} {
 		f.Add(seed, "a")
 	}
 	f.Fuzz(func(t *testing.T, expression, text string) {

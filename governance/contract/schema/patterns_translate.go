@@ -23,10 +23,15 @@ type translator struct {
 	out  strings.Builder
 
 	// form leaves out what takes RE2 long to parse and makes no expression right or wrong: (?i), for which it goes
-	// through all characters of a range, and the hundreds of ranges of a \p{...}, whose name alone is checked.
+	// through all characters of a range, the ranges of a set, hundreds for a \p{...}, whose name alone is checked, and
+	// groups and alternatives, which it goes through again at each level.
 	form  bool
 	known map[string]bool // \p{...} that have been there
+	open  int             // groups around here
 }
+
+// anySet stands for any set of characters where the form alone counts.
+const anySet = `\d`
 
 func translate(expression string) (string, error) { return (&translator{rest: expression}).translate() }
 
@@ -41,7 +46,9 @@ func (t *translator) translate() (string, error) {
 		case '(':
 			err = t.group()
 		case '.':
-			t.put(notLineEnds, 1)
+			t.set(notLineEnds, 1)
+		case ')', '|':
+			err = t.bound()
 		default:
 			t.copyRune()
 		}
@@ -49,7 +56,18 @@ func (t *translator) translate() (string, error) {
 			return "", err
 		}
 	}
+	if t.form && t.open > 0 {
+		return "", errors.New("missing closing )")
+	}
 	return t.out.String(), nil
+}
+
+// set writes a set of characters in place of the next n bytes.
+func (t *translator) set(text string, n int) {
+	if t.form {
+		text = anySet
+	}
+	t.put(text, n)
 }
 
 // put writes text in place of the next n bytes.
@@ -63,9 +81,13 @@ func (t *translator) copyRune() {
 	t.put(t.rest[:size], size)
 }
 
+// nothingBefore is where nothing is that could be repeated, in a translation that stands between parentheses itself and
+// has no groups inside each other.
+const nothingBefore = ")("
+
 // group translates the beginning of a group.
 func (t *translator) group() error {
-	rest := t.rest
+	rest, begin, size := t.rest, "(?:", 1
 	switch {
 	case strings.HasPrefix(rest, "(?=") || strings.HasPrefix(rest, "(?!"):
 		return fmt.Errorf("%w lookahead %s...)", errNotRE2, rest[:3])
@@ -76,17 +98,41 @@ func (t *translator) group() error {
 		if end < 0 {
 			return errors.New("the name of a group does not end; it lacks a >")
 		}
-		t.put("(?:", end+1)
-	case t.form && (strings.HasPrefix(rest, "(?i:") || strings.HasPrefix(rest, "(?i)")):
-		t.put("(?-i"+rest[3:4], 4)
-	case strings.HasPrefix(rest, "(?:") || strings.HasPrefix(rest, "(?i:"):
-		t.put(rest[:strings.IndexByte(rest, ':')+1], strings.IndexByte(rest, ':')+1)
+		size = end + 1
+	case strings.HasPrefix(rest, "(?:"):
+		size = len(begin)
+	case strings.HasPrefix(rest, "(?i:"):
+		begin = "(?i:"
+		size = len(begin)
 	case strings.HasPrefix(rest, "(?i)"): // not ECMA-262, but clear
-		t.put("(?i)", 4)
+		if begin = "(?i)"; t.form {
+			begin = "(?-i)"
+		}
+		t.put(begin, len("(?i)"))
+		return nil
 	case strings.HasPrefix(rest, "(?"):
 		return fmt.Errorf("%s is no group of ECMA-262", rest[:min(len(rest), 3)])
+	}
+	t.open++
+	if t.form {
+		begin = nothingBefore
+	}
+	t.put(begin, size)
+	return nil
+}
+
+// bound translates the end of a group or an alternative.
+func (t *translator) bound() error {
+	switch {
+	case !t.form:
+		t.put(t.rest[:1], 1)
+	case t.rest[0] == '|':
+		t.put(nothingBefore, 1)
+	case t.open == 0:
+		return errors.New("unexpected )")
 	default:
-		t.put("(?:", 1)
+		t.open--
+		t.put("()", 1) // which may be repeated
 	}
 	return nil
 }
