@@ -2,6 +2,7 @@ package onepass_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/weirproxy/weir/governance/contract/onepass"
@@ -96,6 +97,16 @@ func TestDecodedObjects(t *testing.T) {
 	}
 	if v := chosen.program.Value(object{"name": ""}); v != onepass.Invalid || !chosen.program.DecidesValues(true) {
 		t.Errorf("without a kind: %v", v)
+	}
+}
+
+// Zeros before an exponent are no digits of a number, however it came: the engine would accept what the program does.
+func TestZerosOfExponents(t *testing.T) {
+	p := schema31(t, `{"type": "number"}`)
+	number := json.Number("1e" + strings.Repeat("0", 500) + "9")
+	var report schema.Report
+	if p.validator.Value(number, &report); p.program.Value(number) != onepass.Valid || report.Total != 0 {
+		t.Errorf("%v, the engine alone: %v", p.program.Value(number), report.Violations)
 	}
 }
 

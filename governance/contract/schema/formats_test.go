@@ -73,7 +73,8 @@ func TestOtherFormatsAreAnnotations(t *testing.T) {
 }
 
 func TestNumbers(t *testing.T) {
-	for text, want := range map[string]int{"0": 1, "-12": 2, "1.50": 3, "1e400": 401, "1.5E-30": 32, "1e+9": 10, "1e99999999999999999999": 1000} {
+	for text, want := range map[string]int{"0": 1, "-12": 2, "1.50": 3, "1e400": 401, "1.5E-30": 32, "1e+9": 10, "1e99999999999999999999": 1000,
+		"1e0000000000000000000000009": 10} {
 		if !modest(text, want) && want < 1000 || modest(text, want-1) {
 			t.Errorf("%s does not count for %d digits", text, want)
 		}

@@ -8,9 +8,6 @@ const maxDigits = 1_000_000
 // modest tells whether the digits of a number and its exponent together stay within a limit, so that computing with
 // it exactly is cheap.
 func modest(number string, limit int) bool {
-	if len(number) > limit+len("-.e-") {
-		return false
-	}
 	digits, i := 0, 0
 	for ; i < len(number) && number[i]|0x20 != 'e'; i++ {
 		if '0' <= number[i] && number[i] <= '9' {
