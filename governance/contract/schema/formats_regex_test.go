@@ -1,6 +1,8 @@
 package schema
 
 import (
+	"errors"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -48,6 +50,43 @@ func TestExpressionsAreOnlyParsed(t *testing.T) {
 			}
 		})
 		t.Logf("%s: %v", name, took)
+	}
+}
+
+// Of format regex is what a pattern may be, or might be if RE2 could do it. Made of a few parts again and again, half of the
+// texts are; some are long enough to be parsed in several parts.
+func TestExpressionsAreWhatPatternsMayBe(t *testing.T) {
+	parts := []string{"a", "b-", ".", "(", ")", "(?:", "(?i:", "(?i)", "(?<n>", "(?=", "|", "*", "+", "?", "{2}", "{1,}", "{0,3}", "{1001}", "{3,2}", "{", "}",
+		"[", "[^", "]", "[a-z]", "[z-a]", "[]", "[^]", `\s`, `\S`, `\w`, `\p{L}`, `\P{X}`, `\u0041`, `\ud83d\ude00`, `\ud83d`, `\b`, `\(`, `\1`, `\0`, "^", "$", "é", "\xff"}
+	random, are := rand.New(rand.NewPCG(1, 2)), 0
+	const n = 10_000
+	for range n {
+		some := parts
+		if random.IntN(2) == 0 {
+			some = make([]string, 2+random.IntN(6))
+			for i := range some {
+				some[i] = parts[random.IntN(len(parts))]
+			}
+		}
+		length := 1 + random.IntN(12)
+		if random.IntN(20) == 0 {
+			length *= 100
+		}
+		var text strings.Builder
+		for range length {
+			text.WriteString(some[random.IntN(len(some))])
+		}
+		_, err := newPattern(text.String())
+		may := err == nil || errors.Is(err, errNotRE2)
+		if isExpression(text.String()) != may {
+			t.Fatalf("%q is of format regex: %v, but %v", text.String(), !may, err)
+		}
+		if may {
+			are++
+		}
+	}
+	if are < n/3 || are > n*2/3 {
+		t.Errorf("%d of %d are", are, n)
 	}
 }
 

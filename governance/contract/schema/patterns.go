@@ -43,19 +43,6 @@ func newPattern(expression string) (jsonschema.Regexp, error) {
 	return &pattern{compiled, expression}, nil
 }
 
-// checkPattern tells whether an expression is one: its error is that of newPattern, but that it may be beyond RE2 where
-// newPattern has a counted. It makes no program, which may have a thousand instructions for a few bytes.
-func checkPattern(expression string) error {
-	translated, err := (&translator{rest: expression, form: true, known: make(map[string]bool)}).translate()
-	if err != nil {
-		return err
-	}
-	if _, err = syntax.Parse("("+translated+")", syntax.Perl); err != nil {
-		return explain(err)
-	}
-	return nil
-}
-
 // explain says what RE2 does not accept without naming the translation.
 func explain(err error) error {
 	var cause *syntax.Error

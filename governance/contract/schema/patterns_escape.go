@@ -3,7 +3,6 @@ package schema
 import (
 	"errors"
 	"fmt"
-	"regexp/syntax"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -100,22 +99,11 @@ func (t *translator) property() error {
 		}
 	}
 	translated := t.rest[:2] + "{" + name + "}"
-	if t.form && t.isKnown(translated) {
+	if t.form != nil && t.isKnown(translated) {
 		translated = anySet
 	}
 	t.put(translated, end+1)
 	return nil
-}
-
-// isKnown tells whether RE2 knows a property. Each is asked for once: it is a list of hundreds of ranges.
-func (t *translator) isKnown(property string) bool {
-	known, ok := t.known[property]
-	if !ok {
-		_, err := syntax.Parse(property, syntax.Perl)
-		known = err == nil
-		t.known[property] = known
-	}
-	return known
 }
 
 // hexadecimal translates \xHH, \uHHHH, a pair of those, and \u{H...}.

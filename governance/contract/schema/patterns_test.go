@@ -124,7 +124,7 @@ func TestPatternsThatCannotBeUsed(t *testing.T) {
 // Whatever the translation makes is understood or refused, and never panics.
 func FuzzPatterns(f *testing.F) {
 	for _, seed := range []string{`^[\w-.]+$`, `\uD83D\uDE00[^\S]\p{L}`, `(?<a>x{2,3000})[a-\d]\cA`, `[[:x:]-]`, `\`, `(?i)[]`,
-		`a*(?i)*`, `\p{X}(?=a)`, `[\p{L}-\P{Nd}](?i:\p{^Lu}{3})`, `(?i){2}`, `a)(b`, `(a|b)|*`, `((|)*)+?(`, `(a{99}|(.{99})){9}`} {
+		`a*(?i)*`, `\p{X}(?=a)`, `[\p{L}-\P{Nd}](?i:\p{^Lu}{3})`, `(?i){2}`, `a)(b`, `(a|b)|*`, `((|)*)+?(`, `(a{99}|(.{99})){9}`, `a{1001})`, `a)(?=b)`, `?`, `(a|?i:b)`, `a){2}{1001}`, `())(`, strings.Repeat(`(a|[b-\s]`, 99) + `*`} {
 		f.Add(seed, "a")
 	}
 	f.Fuzz(func(t *testing.T, expression, text string) {

@@ -22,22 +22,15 @@ type translator struct {
 	rest string
 	out  strings.Builder
 
-	// form leaves out what takes RE2 long to parse and makes no expression right or wrong: (?i), for which it goes
-	// through all characters of a range, the ranges of a set, hundreds for a \p{...}, whose name alone is checked, and
-	// groups and alternatives, which it goes through again at each level.
-	form  bool
-	known map[string]bool // \p{...} that have been there
-	open  int             // groups around here
+	*form // nil where the translation is used
 }
-
-// anySet stands for any set of characters where the form alone counts.
-const anySet = `\d`
 
 func translate(expression string) (string, error) { return (&translator{rest: expression}).translate() }
 
 func (t *translator) translate() (string, error) {
 	for t.rest != "" {
 		var err error
+		t.parsePart()
 		switch t.rest[0] {
 		case '\\':
 			err = t.escape(false)
@@ -48,7 +41,7 @@ func (t *translator) translate() (string, error) {
 		case '.':
 			t.set(notLineEnds, 1)
 		case ')', '|':
-			err = t.bound()
+			t.bound()
 		default:
 			t.copyRune()
 		}
@@ -56,18 +49,7 @@ func (t *translator) translate() (string, error) {
 			return "", err
 		}
 	}
-	if t.form && t.open > 0 {
-		return "", errors.New("missing closing )")
-	}
 	return t.out.String(), nil
-}
-
-// set writes a set of characters in place of the next n bytes.
-func (t *translator) set(text string, n int) {
-	if t.form {
-		text = anySet
-	}
-	t.put(text, n)
 }
 
 // put writes text in place of the next n bytes.
@@ -80,10 +62,6 @@ func (t *translator) copyRune() {
 	_, size := utf8.DecodeRuneInString(t.rest)
 	t.put(t.rest[:size], size)
 }
-
-// nothingBefore is where nothing is that could be repeated, in a translation that stands between parentheses itself and
-// has no groups inside each other.
-const nothingBefore = ")("
 
 // group translates the beginning of a group.
 func (t *translator) group() error {
@@ -105,35 +83,12 @@ func (t *translator) group() error {
 		begin = "(?i:"
 		size = len(begin)
 	case strings.HasPrefix(rest, "(?i)"): // not ECMA-262, but clear
-		if begin = "(?i)"; t.form {
-			begin = "(?-i)"
-		}
-		t.put(begin, len("(?i)"))
+		t.flag()
 		return nil
 	case strings.HasPrefix(rest, "(?"):
 		return fmt.Errorf("%s is no group of ECMA-262", rest[:min(len(rest), 3)])
 	}
-	t.open++
-	if t.form {
-		begin = nothingBefore
-	}
-	t.put(begin, size)
-	return nil
-}
-
-// bound translates the end of a group or an alternative.
-func (t *translator) bound() error {
-	switch {
-	case !t.form:
-		t.put(t.rest[:1], 1)
-	case t.rest[0] == '|':
-		t.put(nothingBefore, 1)
-	case t.open == 0:
-		return errors.New("unexpected )")
-	default:
-		t.open--
-		t.put("()", 1) // which may be repeated
-	}
+	t.begin(begin, size)
 	return nil
 }
 
