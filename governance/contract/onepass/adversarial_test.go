@@ -130,7 +130,7 @@ func TestNothingTakesLong(t *testing.T) {
 	} {
 		p := schema31(t, test.schema)
 		v := onepass.Valid
-		took := cputime.Within(t, 3*time.Second, func() { v = p.program.Judge([]byte(test.text)) })
+		took := cputime.Within(t, time.Second, func() { v = p.program.Judge([]byte(test.text)) })
 		if v != onepass.Unknown {
 			t.Errorf("%s: %v", name, v)
 		}

@@ -28,7 +28,8 @@
 // What a type does not decide (anyOf and oneOf of objects, not, if, dependentSchemas, contains) is a choice: each branch
 // is a node, which runs over the bytes of the value again, within a budget. A discriminator is looked up ahead, and the
 // branch becomes part of the node. What is left needs the whole value (unevaluatedProperties and unevaluatedItems, const
-// and enum of arrays and objects, more than a few patternProperties): that part of the text alone is given to the engine. A schema that may lead to a $dynamicRef that moves has no program.
+// and enum of arrays and objects, more than a few patternProperties): that part of the text alone is given to the engine.
+// A schema that may lead to a $dynamicRef that moves has no program.
 //
 //   - compile.go, resolve.go, keywords.go, compile_*.go: from compiled schemas to nodes;
 //   - node.go: the nodes; coverage.go: what of them is not judged in the one pass;

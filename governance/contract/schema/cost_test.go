@@ -158,7 +158,7 @@ func TestWorkIsBounded(t *testing.T) {
 			c := newCost(schema)
 			nodes, text := measure(value)
 			var exceeds bool
-			counted := cputime.Within(t, 5*time.Second, func() { exceeds = c.exceeds(value, nodes, text, costBudget) })
+			counted := cputime.Within(t, 2*time.Second, func() { exceeds = c.exceeds(value, nodes, text, costBudget) })
 			if exceeds != test.exceeds {
 				t.Errorf("exceeds = %v at %.0f visits", exceeds, c.count(value, costBudget))
 			}
@@ -166,7 +166,7 @@ func TestWorkIsBounded(t *testing.T) {
 				t.Logf("refused after %v", counted)
 				return
 			}
-			judged := cputime.Within(t, 5*time.Second, func() { _ = schema.Validate(value) })
+			judged := cputime.Within(t, 2*time.Second, func() { _ = schema.Validate(value) })
 			t.Logf("%.0f visits counted in %v, judged in %v", c.count(value, costBudget), counted, judged)
 		})
 	}
@@ -241,7 +241,7 @@ func TestLoop(t *testing.T) {
 			if got := c.loop(); (got != "") != test.loops {
 				t.Errorf("loop = %q", got)
 			}
-			cputime.Within(t, 5*time.Second, func() { c.count(costValue(t, `{"a":[{}]}`), 1<<40) })
+			cputime.Within(t, 2*time.Second, func() { c.count(costValue(t, `{"a":[{}]}`), 1<<40) })
 		})
 	}
 }

@@ -203,7 +203,7 @@ func TestHostileTexts(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			text := []byte(test.text)
 			var err *Error
-			took := cputime.Within(t, 5*time.Second, func() { _, _, err = Decode(text, nil) })
+			took := cputime.Within(t, time.Second, func() { _, _, err = Decode(text, nil) })
 			t.Logf("took %v", took)
 			if test.code == "" {
 				if err != nil {
