@@ -14,16 +14,24 @@ import (
 // Handlers embed one in what they keep of a request.
 type Body struct {
 	io.ReadCloser
+	closed atomic.Bool
 	failed atomic.Bool
 }
 
-// Read implements io.Reader. That the body was closed is the transport's doing.
+// Read implements io.Reader. That the body was closed is the transport's doing, also while
+// it is read: HTTP/2 and HTTP/3 have errors of their own for that.
 func (b *Body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, http.ErrBodyReadAfterClose) {
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, http.ErrBodyReadAfterClose) && !b.closed.Load() {
 		b.failed.Store(true)
 	}
 	return n, err
+}
+
+// Close implements io.Closer.
+func (b *Body) Close() error {
+	b.closed.Store(true)
+	return b.ReadCloser.Close()
 }
 
 // Failed reports whether reading the body has failed.
