@@ -33,7 +33,7 @@ func (x *Exchange) Begin(int) (hold bool) {
 	if x.pinned != nil {
 		x.pinned.set(x.Header())
 	}
-	if x.Streams() {
+	if x.streamedAt == nil && x.Streams() {
 		now := time.Now()
 		x.streamedAt = &now
 	}

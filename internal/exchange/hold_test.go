@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -84,24 +85,37 @@ func TestCopiedAnswers(t *testing.T) {
 	}
 }
 
-func TestOwnersAreToldOnce(t *testing.T) {
-	for want, write := range map[int]func(*keeper){
-		http.StatusOK: func(k *keeper) {
+func TestWhatOwnersAreTold(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		want    []int
+		streams bool
+		write   func(*keeper)
+	}{
+		{"an answer", []int{200}, false, func(k *keeper) {
 			k.WriteHeader(http.StatusEarlyHints)
 			_, _ = k.Write(nil)
 			k.WriteHeader(http.StatusBadGateway)
-			_, _, _ = k.Hijack()
 			k.Flush()
-		},
-		http.StatusSwitchingProtocols: func(k *keeper) {
+		}},
+		{"hijacked", []int{101}, true, func(k *keeper) {
 			_, _, _ = k.Hijack()
 			_, _ = k.Write(nil)
 			k.Flush()
-		},
+		}},
+		{"hijacked after its status", []int{101}, true, func(k *keeper) {
+			k.WriteHeader(http.StatusSwitchingProtocols)
+			_, _, _ = k.Hijack()
+		}},
+		{"hijacked after another status", []int{200, 101}, true, func(k *keeper) {
+			k.WriteHeader(http.StatusOK)
+			_, _, _ = k.Hijack()
+			k.Flush()
+		}},
 	} {
 		k := newKeeper(hijacker{httptest.NewRecorder(), nil})
-		if write(k); len(k.begun) != 1 || k.begun[0] != want || k.Status() != want {
-			t.Errorf("told %v, status %d, want %d", k.begun, k.Status(), want)
+		if c.write(k); !slices.Equal(k.begun, c.want) || k.Status() != c.want[0] || k.Streams() != c.streams {
+			t.Errorf("%s: told %v, status %d, a stream: %v; want %v", c.name, k.begun, k.Status(), k.Streams(), c.want)
 		}
 	}
 }

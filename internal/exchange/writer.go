@@ -25,6 +25,7 @@ type Writer struct {
 	size       int64
 	status     int16 // so that it shares a word with what follows
 	tunnel     bool
+	hijacked   bool
 	held       bool
 	diverted   bool
 	unsent     bool // a write failed, and not through the fault of those who wrote
@@ -33,11 +34,12 @@ type Writer struct {
 
 // Owner has a Writer.
 type Owner interface {
-	// Begin is told, once, the final status of the answer, which is 200 for one that
-	// begins without a status and 101 for a connection that was handed over. The header is
-	// that of those behind, and may be changed: an outer handler, such as Caddy's header
-	// directive, has not seen it yet. If it reports true, header and flushes go no further
-	// until Release; the owner then has to Divert the body, too.
+	// Begin is told the final status of the answer, once, which is 200 for one that begins
+	// without a status. A connection that is handed over is told as 101, also where another
+	// answer has begun before. The header is that of those behind, and may be changed: an
+	// outer handler, such as Caddy's header directive, has not seen it yet. If it reports
+	// true, header and flushes go no further until Release; the owner then has to Divert the
+	// body, too.
 	Begin(status int) (hold bool)
 
 	// Take has the body while it is diverted. Owners that divert none have that of their
@@ -57,10 +59,12 @@ func (w *Writer) Status() int { return int(w.status) }
 func (w *Writer) Tunnel() bool { return w.tunnel }
 
 // Streams reports whether the answer, once it has begun, is a stream: a switched
-// protocol, an open tunnel, or server-sent events. How long a stream lasts, and how it
+// protocol, a connection that was handed over, an open tunnel, or server-sent events. How long a stream lasts, and how it
 // ends, is as much the client's doing as the service's, so handlers judge it, and let go
 // of what they hold for it, when it begins.
-func (w *Writer) Streams() bool { return isStream(w.Status(), w.Header(), w.tunnel) }
+func (w *Writer) Streams() bool {
+	return w.hijacked || isStream(w.Status(), w.Header(), w.tunnel)
+}
 
 // Held reports whether the answer is held back.
 func (w *Writer) Held() bool { return w.held }
@@ -178,8 +182,11 @@ func (w *Writer) FlushError() error {
 // stream as far as anybody here knows.
 func (w *Writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, buffered, err := http.NewResponseController(w.ResponseWriter).Hijack()
-	if err == nil && w.status == 0 {
-		w.status = http.StatusSwitchingProtocols
+	if err == nil && w.status != http.StatusSwitchingProtocols {
+		w.hijacked = true
+		if w.status == 0 {
+			w.status = http.StatusSwitchingProtocols
+		}
 		w.owner.Begin(http.StatusSwitchingProtocols)
 	}
 	return conn, buffered, err

@@ -251,6 +251,11 @@ func TestHijack(t *testing.T) {
 	if err := w.FlushError(); err == nil || w.status != 101 {
 		t.Errorf("a flush after hijacking: %v, status %d", err, w.status)
 	}
+	w = begun(hijacker{httptest.NewRecorder(), nil}, "GET")
+	w.WriteHeader(200)
+	if _, _, err := http.NewResponseController(w).Hijack(); err != nil || w.status != 200 || w.streamedAt == nil {
+		t.Errorf("after a status: %v, status %d, streamed at %v", err, w.status, w.streamedAt)
+	}
 	w = begun(hijacker{err: io.EOF}, "GET")
 	if _, _, err := http.NewResponseController(w).Hijack(); !errors.Is(err, io.EOF) || w.status != 0 {
 		t.Errorf("%v, status %d", err, w.status)
