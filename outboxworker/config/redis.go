@@ -1,18 +1,17 @@
 package config
 
 // redis.go holds how the Redis is reached in which retries have their timers, and from
-// which consumers read.
+// which consumers read, and how Sentinels are, which the sink for Redis
+// Streams may have too.
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
-	"net/url"
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"github.com/weirproxy/weir/internal/redisclient"
 )
 
 // Redis is a server, or a master and its replicas that Sentinels watch.
@@ -65,31 +64,35 @@ func (r *Redis) check(p *problems, key string) {
 	if r.Sentinel == nil && !p.required(key+".url", r.URL, r.URLFile) || len(p.found) > before {
 		return
 	}
-	_, err := r.options()
-	var wrong *optionError
+	o, err := r.options()
+	if err == nil {
+		err = o.Validate()
+	}
+	var wrong *redisclient.Problem
 	if errors.As(err, &wrong) {
-		p.at(join(key, wrong.key), "%s", wrong.text)
+		p.at(join(key, wrong.Key), "%s", wrong.Text)
 	} else if err != nil {
 		p.at(key, "%v", err)
 	}
 }
 
+// check reads the secret's file.
 func (s *Sentinel) check(p *problems, key string) {
 	if s == nil {
 		return
 	}
 	p.secret(key+".password", &s.Password, s.PasswordFile)
-	if s.Master == "" {
-		p.at(key+".master", "not set; write the name that the Sentinels know the master by")
+	for _, wrong := range s.plain().Problems() {
+		p.at(join(key, wrong.Key), "%s", wrong.Text)
 	}
-	if len(s.Addresses) == 0 {
-		p.at(key+".addresses", "there is none; write host:port of the Sentinels, whose port is mostly 26379")
+}
+
+// plain returns what a client is told, or nil if s is nil.
+func (s *Sentinel) plain() *redisclient.Sentinel {
+	if s == nil {
+		return nil
 	}
-	for i, address := range s.Addresses {
-		if host, port, err := net.SplitHostPort(address); err != nil || host == "" || port == "" {
-			p.at(fmt.Sprintf("%s.addresses[%d]", key, i), "%q is not host:port", cut(address))
-		}
-	}
+	return &redisclient.Sentinel{Master: s.Master, Addresses: s.Addresses, User: s.User, Password: s.Password.Reveal()}
 }
 
 // Open returns a client, which connects when it is first used and again after each
@@ -100,77 +103,21 @@ func (r *Redis) Open() (redis.UniversalClient, error) {
 	if err != nil {
 		return nil, fmt.Errorf("redis: %w", err)
 	}
-	if r.Sentinel == nil {
-		return redis.NewClient(o), nil
-	}
-	return redis.NewFailoverClient(&redis.FailoverOptions{
-		MasterName: r.Sentinel.Master, SentinelAddrs: r.Sentinel.Addresses,
-		SentinelUsername: r.Sentinel.User, SentinelPassword: r.Sentinel.Password.Reveal(),
-		Username: o.Username, Password: o.Password, DB: o.DB, TLSConfig: o.TLSConfig,
-		MaxRetries: o.MaxRetries, DialerRetries: o.DialerRetries,
-		DialTimeout: o.DialTimeout, ReadTimeout: o.ReadTimeout, WriteTimeout: o.WriteTimeout,
-		ContextTimeoutEnabled: o.ContextTimeoutEnabled,
-	}), nil
-}
-
-// optionError is what is wrong with one key. Its text never has the URL, in which a
-// password may be.
-type optionError struct{ key, text string }
-
-func (e *optionError) Error() string { return e.key + ": " + e.text }
-
-// options are those of a client of one server.
-func (r *Redis) options() (*redis.Options, error) {
-	text := r.URL.Reveal()
-	if text == "" {
-		text = "redis:///0" // of Sentinels
-	}
-	parsed, err := url.Parse(text)
-	switch {
-	case err != nil:
-		return nil, &optionError{"url", "not a URL; percent-encode special characters in a password, or write it to password"}
-	case parsed.RawQuery != "" || parsed.ForceQuery:
-		return nil, &optionError{"url", "must not have a query"}
-	}
-	if r.Password != "" {
-		parsed.User = url.UserPassword(parsed.User.Username(), r.Password.Reveal())
-	}
-	o, err := redis.ParseURL(parsed.String())
+	client, err := redisclient.New(o)
 	if err != nil {
-		return nil, &optionError{"url", "neither redis://user@host:port/database nor rediss:// nor unix:// followed by a path"}
+		return nil, fmt.Errorf("redis: %w", err)
 	}
-	if err := r.encrypt(o); err != nil {
-		return nil, err
-	}
-	o.MaxRetries = -1
-	o.DialerRetries = 1
-	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = r.Timeout, r.Timeout, r.Timeout
-	o.ContextTimeoutEnabled = true
-	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	return o, nil
+	return client, nil
 }
 
-// encrypt puts the certificates into the options.
-func (r *Redis) encrypt(o *redis.Options) error {
-	given, err := r.TLS.Config()
-	switch {
-	case err != nil:
-		return &optionError{"tls", err.Error()}
-	case o.TLSConfig == nil && given != nil:
-		return &optionError{"tls", "set, but the url does not begin with rediss://"}
-	case o.TLSConfig == nil:
-		return nil
+// options are the client's own.
+func (r *Redis) options() (redisclient.Options, error) {
+	certificates, err := r.TLS.Config()
+	if err != nil {
+		return redisclient.Options{}, fmt.Errorf("tls: %w", err)
 	}
-	name := o.TLSConfig.ServerName
-	if r.Sentinel != nil {
-		name = "" // each server's own
-	}
-	if given == nil {
-		given = &tls.Config{MinVersion: tls.VersionTLS12}
-	}
-	o.TLSConfig = given
-	if given.ServerName == "" {
-		given.ServerName = name
-	}
-	return nil
+	return redisclient.Options{
+		URL: r.URL.Reveal(), Password: r.Password.Reveal(), TLS: certificates, Sentinel: r.Sentinel.plain(),
+		DialTimeout: r.Timeout, Timeout: r.Timeout,
+	}, nil
 }
