@@ -6,7 +6,8 @@
 --          when they are those of the message before; then the fields' values
 --
 -- Returns {n, error}: the first n messages are in the stream, and no other; error is
--- the answer to the next one, or '' when all are.
+-- the answer to the next one, or '' when all are. READONLY is returned as the error that
+-- it is, for the client to see that the connection leads to the wrong server.
 
 local argv, call = ARGV, redis.pcall
 local entry = {'XADD', KEYS[1], '*'}
@@ -32,6 +33,9 @@ while i <= last do
   -- Of a table that is wider than the message only the front is used.
   local answer = call(unpack(entry, 1, width))
   if type(answer) == 'table' and answer.err then
+    if n == 0 and string.find(answer.err, 'READONLY ', 1, true) == 1 then
+      return answer
+    end
     return {n, answer.err}
   end
   n = n + 1

@@ -69,6 +69,8 @@ func TestOutOfMemory(t *testing.T) {
 	assertPayloads(t, client, "events:a", "0", "0")
 }
 
+// A master that became a replica takes nothing, and no connection to it is kept: a new one
+// leads to whom Sentinels, or a name, lead by then.
 func TestReplica(t *testing.T) {
 	server := testserver.Redis(t)
 	to, client := open(t, server, nil)
@@ -76,10 +78,23 @@ func TestReplica(t *testing.T) {
 	if err := client.Do(t.Context(), "REPLICAOF", "127.0.0.1", "1").Err(); err != nil {
 		t.Fatal(err)
 	}
-	b := deliver(t, to, "a/1", "b/2", "a/1")
-	if got := outcomes(b); got != "uun" || !strings.Contains(b.Results[0].Err.Error(), "READONLY") {
-		t.Errorf("outcomes %s: %v", got, b.Results[0].Err)
+	for _, test := range []struct{ words, want string }{
+		{"a/1 a/2", "un"},      // a call alone
+		{"a/1 b/2 a/1", "uun"}, // and calls together
+	} {
+		b := deliver(t, to, strings.Fields(test.words)...)
+		if got := outcomes(b); got != test.want || !strings.HasPrefix(b.Results[0].Err.Error(), "appending to stream events:a: READONLY ") {
+			t.Errorf("outcomes %s: %v", got, b.Results[0].Err)
+		}
+		if s := to.client.PoolStats(); s.TotalConns+s.PipelineStats.TotalConns != 0 {
+			t.Errorf("%s: %d and %d connections are kept", test.words, s.TotalConns, s.PipelineStats.TotalConns)
+		}
 	}
+	if err := client.Do(t.Context(), "REPLICAOF", "NO", "ONE").Err(); err != nil {
+		t.Fatal(err)
+	}
+	assertAll(t, deliver(t, to, "a/1"), sink.Delivered)
+	assertPayloads(t, client, "events:a", "0", "0")
 }
 
 func TestRights(t *testing.T) {
