@@ -15,6 +15,7 @@ import (
 
 	"github.com/weirproxy/weir/internal/backoff"
 	"github.com/weirproxy/weir/outboxworker/relay"
+	"github.com/weirproxy/weir/outboxworker/sink/redisstream"
 )
 
 const minimal = `
@@ -236,6 +237,8 @@ outboxes:
         headers: {X-Tenant: "42"}
   - schema: second
     sink: {redis_stream: {url: redis://user@cache, password_file: `+file("redis", "p@ss/word\n")+`}}
+  - schema: third
+    sink: {redis_stream: {sentinel: {master: shop, addresses: ["one:26379"], user: worker, password_file: `+file("sentinel", "word\n")+`}}}
 `, "OUTBOXWORKER_OUTBOXES_0_SINK_WEBHOOK_URL_FILE="+file("url", "https://example.com/b\n"))
 	if c.Database.Password != "pass word " {
 		t.Errorf("the password is %q", c.Database.Password.Reveal())
@@ -249,8 +252,13 @@ outboxes:
 		t.Errorf("secrets %q, headers %q, url %q", w.Secrets, w.Headers, w.URL)
 	}
 	r, err := c.Outboxes[1].Sink.RedisStream.settings()
-	if err != nil || r.URL != "redis://user:p%40ss%2Fword@cache" {
-		t.Errorf("the URL of Redis is %q, %v", r.URL, err)
+	if err != nil || r.URL != "redis://user@cache" || r.Password != "p@ss/word" {
+		t.Errorf("the URL of Redis is %q, the password %q, %v", r.URL, r.Password, err)
+	}
+	r, err = c.Outboxes[2].Sink.RedisStream.settings()
+	want := &redisstream.Sentinel{Master: "shop", Addresses: []string{"one:26379"}, User: "worker", Password: "word"}
+	if err != nil || r.URL != "" || !reflect.DeepEqual(r.Sentinel, want) {
+		t.Errorf("the Sentinels of Redis are %+v, %v", r.Sentinel, err)
 	}
 }
 

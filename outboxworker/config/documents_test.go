@@ -18,7 +18,7 @@ type documented struct {
 }
 
 // required are the keys without which nothing works.
-var required = []string{"database.url", "outboxes[].sink.redis_stream.url", "outboxes[].sink.webhook.url",
+var required = []string{"database.url", "outboxes[].sink.webhook.url",
 	"consumers[].name", "consumers[].streams", "consumers[].webhook.url"}
 
 // allKeys returns all keys that have values, with their defaults.

@@ -3,8 +3,6 @@ package config
 // redisstream.go holds the settings of the sink for Redis Streams.
 
 import (
-	"errors"
-	"net/url"
 	"time"
 
 	"github.com/weirproxy/weir/outboxworker/sink"
@@ -14,8 +12,9 @@ import (
 // RedisStream appends messages to Redis Streams. The defaults are those of
 // redisstream.DefaultSettings.
 type RedisStream struct {
-	// URL is where Redis is: redis://user@host:6379/0, or rediss:// for TLS. No
-	// default.
+	// URL is where Redis is: redis://user@host:6379/0, or rediss:// for TLS. Required,
+	// but not with Sentinel, where its user and database count, and rediss:// holds for
+	// the Sentinels too, but its host does not.
 	URL     Secret `yaml:"url"`
 	URLFile string `yaml:"url_file"`
 	// Password is the password, so that the URL need not be secret. It goes before
@@ -24,6 +23,8 @@ type RedisStream struct {
 	PasswordFile string `yaml:"password_file"`
 	// TLS is for rediss://.
 	TLS *TLS `yaml:"tls"`
+	// Sentinel tells which server is the master. Default: the URL's host is.
+	Sentinel *Sentinel `yaml:"sentinel"`
 	// Stream is the name of the stream, in which {topic} stands for the message's
 	// topic.
 	Stream string `yaml:"stream"`
@@ -51,13 +52,14 @@ func (r *RedisStream) check(p *problems, key string) time.Duration {
 	p.secret(key+".url", &r.URL, r.URLFile)
 	p.secret(key+".password", &r.Password, r.PasswordFile)
 	r.TLS.check(p, key+".tls")
+	r.Sentinel.check(p, key+".sentinel")
 	var fallback RedisStream
 	fallback.setDefaults()
 	fallback.URL = "redis://localhost"
 	v := *r
-	if !p.required(key+".url", r.URL, r.URLFile) || len(p.found) > before {
+	if r.Sentinel == nil && !p.required(key+".url", r.URL, r.URLFile) || len(p.found) > before {
 		// What could not be read must not be reported a second time.
-		v.URL, v.Password, v.TLS = fallback.URL, "", nil
+		v.URL, v.Password, v.TLS, v.Sentinel = fallback.URL, "", nil, nil
 	}
 	validated(p, key, v, fallback, func(r *RedisStream) error {
 		settings, err := r.settings()
@@ -82,16 +84,8 @@ func (r *RedisStream) settings() (redisstream.Settings, error) {
 	s := redisstream.DefaultSettings()
 	s.Stream, s.Lanes, s.MaxLen, s.ChunkMessages = r.Stream, r.Lanes, r.MaxLen, r.ChunkMessages
 	s.DialTimeout, s.Timeout = r.DialTimeout, r.Timeout
-	s.URL = r.URL.Reveal()
-	if r.Password != "" && s.URL != "" {
-		parsed, err := url.Parse(s.URL)
-		if err != nil {
-			// The cause would repeat the URL.
-			return s, errors.New("url: not a URL")
-		}
-		parsed.User = url.UserPassword(parsed.User.Username(), r.Password.Reveal())
-		s.URL = parsed.String()
-	}
+	s.URL, s.Password = r.URL.Reveal(), r.Password.Reveal()
+	s.Sentinel = (*redisstream.Sentinel)(r.Sentinel.plain())
 	var err error
 	s.TLS, err = r.TLS.Config()
 	return s, err

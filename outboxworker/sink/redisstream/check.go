@@ -15,7 +15,11 @@ func (s *Sink) Check(ctx context.Context) (warnings []string, err error) {
 		return nil, fmt.Errorf("asking Redis: %w", err)
 	}
 	settings := make(map[string]string)
-	for _, name := range []string{"maxmemory-policy", "appendonly", "appendfsync"} {
+	names := []string{"maxmemory-policy", "appendonly", "appendfsync"}
+	if s.settings.Sentinel != nil {
+		names = append(names, "min-replicas-to-write")
+	}
+	for _, name := range names {
 		answer, err := s.client.ConfigGet(ctx, name).Result()
 		if value, ok := answer[name]; err == nil && ok {
 			settings[name] = value
@@ -39,6 +43,10 @@ func (s *Sink) Check(ctx context.Context) (warnings []string, err error) {
 	default:
 		warnings = append(warnings, fmt.Sprintf("appendfsync is %s: when the machine dies, messages are lost that Redis has taken; "+
 			"set it to always, or to everysec to lose a second's at most.", fsync))
+	}
+	if settings["min-replicas-to-write"] == "0" {
+		warnings = append(warnings, "min-replicas-to-write is 0: a master whose replicas are away, or that was cut off and replaced, goes on taking messages, "+
+			"which are lost with the failover; set it to 1, and min-replicas-max-lag to the seconds that may be lost.")
 	}
 	return warnings, nil
 }

@@ -3,6 +3,7 @@ package redisstream
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/weirproxy/weir/internal/testserver"
 	"github.com/weirproxy/weir/outboxworker/localserver"
@@ -31,6 +32,32 @@ func TestCheck(t *testing.T) {
 		if test.warning == "" && text != "" || !strings.HasPrefix(text, test.warning) || len(warnings) > 1 {
 			t.Errorf("%s %s: %q, want %q", test.name, test.value, text, test.warning)
 		}
+	}
+}
+
+// Where there may be a failover, the master should not go on alone.
+func TestCheckWithSentinels(t *testing.T) {
+	server := testserver.RedisWith(t, localserver.RedisOptions{AppendFsync: "always", Settings: map[string]string{"maxmemory-policy": "noeviction"}})
+	address := testserver.Sentinel(t, server, "orders", time.Minute)
+	to, client := open(t, server, func(s *Settings) {
+		s.URL, s.Sentinel = "", &Sentinel{Master: "orders", Addresses: []string{address}}
+	})
+	assertEventuallyDelivered(t, to)
+	for value, want := range map[string]int{"0": 1, "1": 0} {
+		if err := client.ConfigSet(t.Context(), "min-replicas-to-write", value).Err(); err != nil {
+			t.Fatal(err)
+		}
+		warnings, err := to.Check(t.Context())
+		if err != nil || len(warnings) != want || want == 1 && !strings.HasPrefix(warnings[0], "min-replicas-to-write is 0: ") {
+			t.Errorf("%s: %q, error %v", value, warnings, err)
+		}
+	}
+	if err := client.ConfigSet(t.Context(), "min-replicas-to-write", "1").Err(); err != nil {
+		t.Fatal(err)
+	}
+	b := deliver(t, to, "a/1")
+	if got := outcomes(b); got != "u" || !strings.Contains(b.Results[0].Err.Error(), "NOREPLICAS") {
+		t.Errorf("a master that is alone: outcome %s, %v", got, b.Results[0].Err)
 	}
 }
 

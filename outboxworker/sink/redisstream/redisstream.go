@@ -50,6 +50,11 @@
 // supported. What Redis has taken over is as safe as its configuration makes it; Check
 // says what that is.
 //
+// With Settings.Sentinel the sink follows the master that Sentinels name. A time without a
+// master, and a master that became a replica, are unreachable. What the replica did not
+// have when it was promoted is lost for the stream, and so is all that the former master
+// takes until it knows, unless min-replicas-to-write makes it refuse.
+//
 // The package depends on go-redis; docs/decisions/0006-redis-client.md says why.
 package redisstream
 
@@ -59,6 +64,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/weirproxy/weir/internal/failpoint"
+	"github.com/weirproxy/weir/internal/redisclient"
 	"github.com/weirproxy/weir/outboxworker/sink"
 )
 
@@ -75,11 +81,11 @@ func New(settings Settings) (*Sink, error) {
 	if err := settings.Validate(); err != nil {
 		return nil, err
 	}
-	options, err := settings.options()
+	client, err := redisclient.New(settings.client())
 	if err != nil {
 		return nil, err
 	}
-	return &Sink{settings: settings, client: redis.NewClient(options)}, nil
+	return &Sink{settings: settings, client: client}, nil
 }
 
 // Close closes the connections.

@@ -6,13 +6,11 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
+	"github.com/weirproxy/weir/internal/redisclient"
 )
 
 // placeholder stands for a message's topic in the name of a stream.
@@ -23,12 +21,18 @@ const placeholder = "{topic}"
 type Settings struct {
 	// URL is where Redis is: redis://user:password@host:port/database, rediss:// for
 	// TLS, or unix://user:password@/path/to/socket. A query is refused, as all that
-	// it could say is a setting. No default.
+	// it could say is a setting. No default; with Sentinel it may be empty, and its user
+	// and database count, and rediss:// holds for the Sentinels too, but its host does
+	// not.
 	URL string
+	// Password goes before one in the URL. Default: the URL's.
+	Password string
 	// TLS is for rediss://, for instance with a private certificate authority.
 	// Default: nil, which means the certificate authorities of the system, and
 	// TLS 1.2 or later.
 	TLS *tls.Config
+	// Sentinel tells which server is the master. Default: nil, the URL's host is.
+	Sentinel *Sentinel
 	// Stream is the name of the stream. {topic} in it stands for the message's topic;
 	// without, all messages go to one stream. Default: events:{topic}.
 	Stream string
@@ -50,6 +54,17 @@ type Settings struct {
 	Timeout time.Duration
 }
 
+// Sentinel are the Sentinels that watch a master and its replicas.
+type Sentinel struct {
+	// Master is the name that they know it by. No default.
+	Master string
+	// Addresses are host:port of Sentinels; one that answers knows the others. No
+	// default.
+	Addresses []string
+	// User and Password are what the Sentinels themselves ask for. Default: nothing.
+	User, Password string
+}
+
 // DefaultSettings are the defaults.
 func DefaultSettings() Settings {
 	return Settings{
@@ -63,10 +78,11 @@ func DefaultSettings() Settings {
 // Validate tells what is wrong with the settings. Its errors never contain the URL,
 // since a password may be in it.
 func (s *Settings) Validate() error {
-	_, err := s.options()
-	switch {
-	case err != nil:
+	client := s.client()
+	if err := client.Validate(); err != nil {
 		return err
+	}
+	switch {
 	case s.Stream == "":
 		return errors.New("stream: not set")
 	case s.Lanes && hasBrace(strings.ReplaceAll(s.Stream, placeholder, "")):
@@ -83,43 +99,13 @@ func (s *Settings) Validate() error {
 	return nil
 }
 
-// options are what the client is given.
-func (s *Settings) options() (*redis.Options, error) {
-	if s.URL == "" {
-		return nil, errors.New("url: not set")
+// client are the client's options. The client must not repeat a script by itself: what it
+// appends twice nobody counts. Tries of the relay it must not add to either.
+func (s *Settings) client() redisclient.Options {
+	return redisclient.Options{
+		URL: s.URL, Password: s.Password, TLS: s.TLS, Sentinel: (*redisclient.Sentinel)(s.Sentinel),
+		DialTimeout: s.DialTimeout, Timeout: s.Timeout,
 	}
-	parsed, err := url.Parse(s.URL)
-	if err != nil {
-		// The error of url.Parse repeats the URL; its cause may repeat a part.
-		return nil, errors.New("url: not a URL")
-	}
-	if parsed.RawQuery != "" || parsed.ForceQuery {
-		return nil, errors.New("url: must not have a query")
-	}
-	options, err := redis.ParseURL(s.URL)
-	if err != nil {
-		return nil, errors.New("url: neither redis://user:password@host:port/database nor rediss:// nor unix:// followed by a path")
-	}
-	if options.TLSConfig != nil && s.TLS != nil {
-		name := options.TLSConfig.ServerName
-		options.TLSConfig = s.TLS.Clone()
-		if options.TLSConfig.ServerName == "" {
-			options.TLSConfig.ServerName = name
-		}
-	} else if s.TLS != nil {
-		return nil, errors.New("tls: set, but the url does not begin with rediss://")
-	}
-
-	// The client must not repeat a script by itself: what it appends twice nobody
-	// counts. Tries of the relay it must not add to either.
-	options.MaxRetries = -1
-	options.DialerRetries = 1
-	options.DialTimeout = s.DialTimeout
-	options.ReadTimeout = s.Timeout
-	options.WriteTimeout = s.Timeout
-	options.ContextTimeoutEnabled = true
-	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	return options, nil
 }
 
 // naming is what the names of streams depend on.

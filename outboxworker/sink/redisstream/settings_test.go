@@ -22,12 +22,14 @@ func TestSettings(t *testing.T) {
 		{"TLS", func(s *Settings) { s.URL, s.TLS = "rediss://h", new(tls.Config) }, ""},
 		{"a socket", func(s *Settings) { s.URL = "unix://relay:secret-word@/run/redis.sock" }, ""},
 		{"no URL", func(s *Settings) { s.URL = "" }, "url: not set"},
-		{"no URL at all", func(s *Settings) { s.URL = "redis://relay:secret-word@h:port" }, "url: "},
-		{"a control character", func(s *Settings) { s.URL = "redis://relay:secret-word\n@h" }, "url: "},
-		{"another scheme", func(s *Settings) { s.URL = "http://relay:secret-word@h" }, "url: "},
-		{"no number of a database", func(s *Settings) { s.URL = "redis://relay:secret-word@h/secret-word" }, "url: "},
-		{"a query", func(s *Settings) { s.URL += "?max_retries=3" }, "url: must not have a query"},
+		{"no URL that can be used", func(s *Settings) { s.URL = "http://relay:secret-word@h" }, "url: "},
 		{"TLS without rediss", func(s *Settings) { s.TLS = new(tls.Config) }, "tls: "},
+		{"Sentinels", func(s *Settings) {
+			s.URL, s.Sentinel = "", &Sentinel{Master: "orders", Addresses: []string{"one:26379"}}
+		}, ""},
+		{"Sentinels without a master", func(s *Settings) {
+			s.Sentinel = &Sentinel{Addresses: []string{"one:26379"}, Password: "secret-word"}
+		}, "sentinel.master: "},
 		{"no stream", func(s *Settings) { s.Stream = "" }, "stream: "},
 		{"lanes", func(s *Settings) { s.Stream, s.Lanes = "a:{topic}:{topic}", true }, ""},
 		{"a brace with lanes", func(s *Settings) { s.Stream, s.Lanes = "{a}:{topic}", true }, "stream: "},
@@ -54,22 +56,26 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-func TestOptions(t *testing.T) {
+// The client, of a server or of Sentinels, repeats nothing and is told everything.
+func TestClient(t *testing.T) {
 	s := DefaultSettings()
-	s.URL = "rediss://relay:secret@example.com:6380/3"
-	s.TLS = &tls.Config{MinVersion: tls.VersionTLS13}
-	o, err := s.options()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if o.Addr != "example.com:6380" || o.Username != "relay" || o.Password != "secret" || o.DB != 3 {
-		t.Errorf("the URL became %s, %s, %s, %d", o.Addr, o.Username, o.Password, o.DB)
-	}
-	if o.TLSConfig.ServerName != "example.com" || o.TLSConfig.MinVersion != tls.VersionTLS13 || s.TLS.ServerName != "" {
-		t.Errorf("TLS for %s, and %q was written into the settings", o.TLSConfig.ServerName, s.TLS.ServerName)
-	}
-	if o.MaxRetries != -1 || o.DialerRetries != 1 || o.DialTimeout != 2*time.Second || o.ReadTimeout != 3*time.Second || o.WriteTimeout != 3*time.Second {
-		t.Errorf("%d retries, %d dials, timeouts %s, %s, %s", o.MaxRetries, o.DialerRetries, o.DialTimeout, o.ReadTimeout, o.WriteTimeout)
+	s.URL, s.Password = "redis://relay:secret@example.com:6380/3", "new"
+	for _, sentinel := range []*Sentinel{nil, {Master: "orders", Addresses: []string{"one:26379"}}} {
+		s.Sentinel = sentinel
+		to, err := New(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := to.client.Options()
+		if o.MaxRetries != 0 || o.DialerRetries != 1 || o.DialTimeout != 2*time.Second || o.ReadTimeout != 3*time.Second || o.WriteTimeout != 3*time.Second {
+			t.Errorf("%d retries, %d dials, timeouts %s, %s, %s", o.MaxRetries, o.DialerRetries, o.DialTimeout, o.ReadTimeout, o.WriteTimeout)
+		}
+		if o.Username != "relay" || o.Password != "new" || o.DB != 3 || (o.Addr == "example.com:6380") != (sentinel == nil) {
+			t.Errorf("the URL became %s, %s, %s, %d", o.Addr, o.Username, o.Password, o.DB)
+		}
+		if err := to.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
