@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,10 +21,9 @@ import (
 // that relays write there and consumers post on.
 type pair struct {
 	*receiver
-	servers  [2]*localserver.Redis
-	address  string // of the Sentinel
-	asked    *redis.SentinelClient
-	upstream string // leads to the master: the sink knows no Sentinel
+	servers [2]*localserver.Redis
+	address string // of the Sentinel
+	asked   *redis.SentinelClient
 }
 
 const watchedAs = "shop"
@@ -42,7 +39,6 @@ func newPair(t *testing.T) *pair {
 	p.asked = redis.NewSentinelClient(&redis.Options{Addr: p.address})
 	t.Cleanup(func() { _ = p.asked.Close() })
 	p.awaitReplica()
-	p.forward()
 	return p
 }
 
@@ -66,42 +62,17 @@ func (p *pair) awaitReplica() {
 	})
 }
 
-// forward leads connections to the master, as a proxy does that operators have for clients
-// which know no Sentinel.
-func (p *pair) forward() {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	p.t.Cleanup(func() { _ = listener.Close() })
-	p.upstream = listener.Addr().String()
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer func() { _ = conn.Close() }()
-				master, _ := p.master()
-				to, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", master.Port()))
-				if err != nil {
-					return
-				}
-				go func() { _, _ = io.Copy(to, conn); _ = to.Close() }()
-				_, _ = io.Copy(conn, to)
-			}()
-		}
-	}()
-}
-
 func (p *pair) sink() string {
-	return fmt.Sprintf(`redis_stream: {url: "redis://%s/0", lanes: true, chunk_messages: 20, dial_timeout: 500ms, timeout: 800ms}`, p.upstream)
+	return fmt.Sprintf("redis_stream: {sentinel: %s, lanes: true, chunk_messages: 20, dial_timeout: 500ms, timeout: 800ms}", p.sentinel())
 }
 
 // section is the section redis of the configurations.
 func (p *pair) section() string {
-	return fmt.Sprintf("{sentinel: {master: %s, addresses: [%q]}, timeout: 1s}", watchedAs, p.address)
+	return fmt.Sprintf("{sentinel: %s, timeout: 1s}", p.sentinel())
+}
+
+func (p *pair) sentinel() string {
+	return fmt.Sprintf("{master: %s, addresses: [%q]}", watchedAs, p.address)
 }
 
 // failover kills the master and waits until the replica is in its place.

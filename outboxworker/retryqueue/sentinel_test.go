@@ -10,6 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/weirproxy/weir/internal/redisclient"
 	"github.com/weirproxy/weir/internal/testserver"
 	"github.com/weirproxy/weir/outboxworker/localserver"
 )
@@ -51,7 +52,12 @@ func sentinelFailover(t *testing.T, fail func(*localserver.Redis) error, afterwa
 		t.Fatal(err)
 	}
 	address := testserver.Sentinel(t, p.master, "retries", time.Second)
-	client := redis.NewFailoverClient(&redis.FailoverOptions{MasterName: "retries", SentinelAddrs: []string{address}, MaxRetries: -1, DialerRetries: 1})
+	client, err := redisclient.New(redisclient.Options{
+		Sentinel: &redisclient.Sentinel{Master: "retries", Addresses: []string{address}}, DialTimeout: 5 * time.Second, Timeout: 5 * time.Second,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() { _ = client.Close() })
 	asked := redis.NewSentinelClient(&redis.Options{Addr: address})
 	defer func() { _ = asked.Close() }()
