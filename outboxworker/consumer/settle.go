@@ -66,10 +66,9 @@ func (c *Consumer) attend(ctx context.Context, j *job) (next *job) {
 			c.metrics.outcome(j.stream, "unavailable")
 			c.metrics.pausing(c, true)
 			if probe {
-				next = c.makeRoom(j, v)
-			}
-			if next != nil {
-				return next
+				if next, ok := c.makeRoom(j, v); ok {
+					return next
+				}
 			}
 			continue
 		} else if changed {
@@ -92,17 +91,21 @@ func (c *Consumer) attend(ctx context.Context, j *job) (next *job) {
 
 // makeRoom lets a message wait whose turn to be tried was in vain, if another waits for a
 // handler, and returns that: messages for which the handler is always Unavailable must not
-// keep the others from being tried.
-func (c *Consumer) makeRoom(j *job, v verdict) (next *job) {
+// keep the others from being tried. A suspect makes room for other suspects, and for what is
+// behind them: they are not taken as long as it is in hand.
+func (c *Consumer) makeRoom(j *job, v verdict) (next *job, made bool) {
 	select {
 	case next = <-c.jobs:
-		_, v.after, _ = c.gate.look() // until the pause is over
-		if !j.isLost() {
-			c.settle(j, v)
-		}
 	default:
+		if j.alone == nil {
+			return nil, false
+		}
 	}
-	return next
+	_, v.after, _ = c.gate.look() // until the pause is over
+	if !j.isLost() {
+		c.settle(j, v)
+	}
+	return next, true
 }
 
 var errCrash = errors.New("consumers have vanished with the message again and again")
