@@ -91,6 +91,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -120,6 +121,8 @@ type Consumer struct {
 	held  held
 	gate  *gate
 	alone alone
+	// mark tells leases of this consumer from those of most others.
+	mark uint32
 	// watching has an element for each lane that is watched.
 	watching chan struct{}
 	// away tells of Unavailable.
@@ -158,6 +161,7 @@ func New(client redis.UniversalClient, group string, handler Handler, options Op
 		alone:    make(alone, 1),
 		watching: make(chan struct{}, mostWatching),
 	}
+	c.mark = crc32.ChecksumIEEE([]byte(options.Consumer)) % 10_000
 	c.metrics = options.Metrics
 	c.away = &trouble{logger: c.logger, what: "its handler misses something"}
 	for _, name := range options.streamNames() {

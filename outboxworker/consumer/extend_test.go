@@ -142,3 +142,59 @@ func TestLeaseOfAnother(t *testing.T) {
 		t.Error("who has it has not settled it:", own, err)
 	}
 }
+
+// What has ended a lease early, and whose answer was lost, is repeated: by then the message
+// may be another's, whose lease it leaves alone.
+func TestLeaseThatWasEndedEarly(t *testing.T) {
+	client := connect(t, testserver.Redis(t))
+	var both [2]*Consumer
+	for i := range both {
+		options := quick()
+		options.Consumer = string(rune('a' + i))
+		c, err := New(client, group, func(context.Context, *Message) error { return nil }, options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.hard = t.Context()
+		both[i] = c
+	}
+	before, now := both[0], both[1]
+	s := before.streams[0]
+	if err := client.HSet(t.Context(), s.entries, "1-1", "\x92\xa2id\xa11").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := client.ZAdd(t.Context(), s.due, redis.Z{Member: "1-1"}).Err(); err != nil {
+		t.Fatal(err)
+	}
+	claim := func(c *Consumer) (j *job) {
+		eventually(t, "it is claimed", func() bool {
+			found, err := c.claim(t.Context(), c.streams[0])
+			if err == nil && len(found.jobs) == 1 {
+				j = found.jobs[0]
+			}
+			return j != nil
+		})
+		return j
+	}
+	first := claim(before)
+	if own, err := before.settleRetry(t.Context(), first, "again", fate{attempts: 1}); err != nil || !own {
+		t.Fatal("its owner has not settled it:", own, err)
+	}
+	second := claim(now)
+	first.ctx, first.cancel = context.WithCancelCause(t.Context())
+	before.held.jobs[first.place()] = first
+	if err := before.extendLeases(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	if !first.isLost() {
+		t.Error("the lease of another was extended")
+	}
+	for _, outcome := range []string{"again", "back", "done"} {
+		if own, err := before.settleRetry(t.Context(), first, outcome, fate{attempts: 1}); err != nil || own {
+			t.Errorf("who had it before has settled it as %s: %t, %v", outcome, own, err)
+		}
+	}
+	if own, err := now.settleRetry(t.Context(), second, "done", fate{}); err != nil || !own {
+		t.Error("who has it has not settled it:", own, err)
+	}
+}

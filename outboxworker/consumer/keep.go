@@ -93,7 +93,7 @@ func (c *Consumer) extendLeases(ctx context.Context, s *stream) error {
 	defer s.lease.Unlock()
 	for jobs := range slices.Chunk(c.held.of(s, true), maxCall) {
 		asked := elapsed()
-		args := []any{c.options.Lease.Microseconds()}
+		args := []any{c.options.Lease.Microseconds(), c.mark}
 		for _, j := range jobs {
 			args = append(args, j.id, j.ends)
 		}

@@ -15,8 +15,8 @@ const (
 	longestSleep = time.Second
 	// shortestSleep lets what is due at about the same time be claimed together.
 	shortestSleep = 5 * time.Millisecond
-	// maxLease is the longest lease. An end further away is not believed.
-	maxLease = time.Hour
+	// maxLease is longer than any lease. An end further away is not believed.
+	maxLease = time.Hour + time.Second
 )
 
 // claimed is the answer to a claim.
@@ -69,7 +69,7 @@ func (c *Consumer) claim(ctx context.Context, s *stream) (found claimed, err err
 	}
 	values, err := call(ctx, c.client, s.logger, s, claimScript, []string{s.due, s.leased, s.entries, s.state, s.aside},
 		c.options.Batch, c.options.Lease.Microseconds(), maxLease.Microseconds(), longestSleep.Microseconds(), readBytes,
-		from, flag(may))
+		from, flag(may), c.mark)
 	if err != nil {
 		return claimed{}, err
 	}

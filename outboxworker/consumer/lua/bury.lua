@@ -53,13 +53,21 @@ local function unpacked(blob)
   return fields
 end
 
+-- lease_end returns when a lease ends, in µs: not before that time. Its last four digits are
+-- the mark of its owner.
+local function lease_end(at, mark)
+  return math.ceil(at / 10000) * 10000 + mark
+end
+
 -- mine tells whether a lease that ends then, in µs, is that of an owner who knows of an
--- earlier end or the same, and for how long it lasts from each extension. Nobody else is
--- given a lease that has not ended. So if it was given before the end that the owner knows,
--- he has extended it, and the answer was lost.
+-- earlier end or the same, and for how long it lasts from each extension. If it was given
+-- before the end that the owner knows, he has extended it, and the answer was lost: nobody
+-- else is given a lease that has not ended. One that was ended by an answer that was lost, as
+-- its message waits again, may be another's already: that has another mark, but for one of
+-- 10,000.
 local function mine(ends, known, length)
   ends, known = tonumber(ends), tonumber(known)
-  return ends and (ends == known or ends > known and ends - length < known)
+  return ends and (ends == known or ends > known and ends - length < known and (ends - known) % 10000 == 0)
 end
 
 -- postpone has a suspect that is due looked at again a little later, when the one that is in

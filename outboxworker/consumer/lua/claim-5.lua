@@ -13,6 +13,7 @@
 -- ARGV[6]  from how many consumers on that vanished with it an entry is a suspect
 -- ARGV[7]  1 if a suspect may be leased, and not more than that one; 0 if none: those that
 --          are due are looked at again a little later
+-- ARGV[8]  the consumer's mark, up to 9999
 --
 -- Returns {sleep, expired, foreign, ends, {id, late, state, fields}, ...}: in how many
 -- µs there is something to claim again, how many leases had run out, how many members
@@ -46,7 +47,7 @@ end
 -- back: nobody would come back for it.
 local expired = give_back('-inf', at) + give_back(at + ARGV[3] + 1, '+inf')
 
-local ends = at + ARGV[2]
+local ends = lease_end(at + ARGV[2], ARGV[8])
 local found = call('ZRANGEBYSCORE', due, '-inf', at / 1000, 'WITHSCORES', 'LIMIT', 0, ARGV[1])
 local answer = {0, expired, 0, ends}
 local alone, bytes = ARGV[7] == '1', 0
