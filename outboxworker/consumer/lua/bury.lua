@@ -72,8 +72,9 @@ end
 
 -- postpone has a suspect that is due looked at again a little later, when the one that is in
 -- hand may have ended.
+local postponed = 100 -- in ms
 local function postpone(due, id, at)
-  call('ZADD', due, math.floor(at / 1000) + 100, id)
+  call('ZADD', due, math.floor(at / 1000) + postponed, id)
 end
 
 -- bury appends a dead letter: what is known about it, always in this order, and then the

@@ -48,31 +48,36 @@ end
 local expired = give_back('-inf', at) + give_back(at + ARGV[3] + 1, '+inf')
 
 local ends = lease_end(at + ARGV[2], ARGV[8])
-local found = call('ZRANGEBYSCORE', due, '-inf', at / 1000, 'WITHSCORES', 'LIMIT', 0, ARGV[1])
-local answer = {0, expired, 0, ends}
 local alone, bytes = ARGV[7] == '1', 0
+-- A suspect that others have postponed is not for them: who may lease it does before they look
+-- at it again.
+local ahead = alone and postponed or 0
+local found = call('ZRANGEBYSCORE', due, '-inf', at / 1000 + ahead, 'WITHSCORES', 'LIMIT', 0, ARGV[1])
+local answer = {0, expired, 0, ends}
 for i = 1, #found, 2 do
-  local id = found[i]
-  local blob = call('HGET', entries, id)
+  local id, late = found[i], at / 1000 - tonumber(found[i + 1])
   local state = readable(call('HGET', states, id), id)
   local suspect = (state.takeovers or 0) >= tonumber(ARGV[6])
-  if blob and suspect and not alone then
-    postpone(due, id, at)
-  elseif blob then
-    bytes = bytes + #blob
-    if bytes > tonumber(ARGV[5]) and #answer > 4 then
-      break
+  if late >= 0 or suspect and alone then
+    local blob = call('HGET', entries, id)
+    if blob and suspect and not alone then
+      postpone(due, id, at)
+    elseif blob then
+      bytes = bytes + #blob
+      if bytes > tonumber(ARGV[5]) and #answer > 4 then
+        break
+      end
+      alone = alone and not suspect
+      call('ZREM', due, id)
+      call('ZADD', leased, ends, id)
+      late = math.min(math.floor(late), 9007199254740991)
+      answer[#answer + 1] = {id, late, cjson.encode(state), unpacked(blob)}
+    else
+      call('ZREM', due, id)
+      call('HDEL', states, id)
+      call('ZADD', aside, math.floor(at / 1000), id)
+      answer[3] = answer[3] + 1
     end
-    alone = alone and not suspect
-    call('ZREM', due, id)
-    call('ZADD', leased, ends, id)
-    local late = math.min(math.floor(at / 1000 - tonumber(found[i + 1])), 9007199254740991)
-    answer[#answer + 1] = {id, late, cjson.encode(state), unpacked(blob)}
-  else
-    call('ZREM', due, id)
-    call('HDEL', states, id)
-    call('ZADD', aside, math.floor(at / 1000), id)
-    answer[3] = answer[3] + 1
   end
 end
 
