@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/weirproxy/weir/internal/testserver"
+	"github.com/weirproxy/weir/outboxworker/idempotency/redisclaim"
 )
 
 const (
@@ -37,6 +38,12 @@ func TestCrashingChild(t *testing.T) {
 	options := quick()
 	options.Ordered = strings.HasPrefix(kind, "ordered")
 	options.Lease, options.Concurrency, options.MaxTakeovers = time.Second, 8, crashMost
+	if strings.HasSuffix(kind, "claimed") { // and for longer than the consumer is waited for
+		settings := redisclaim.Settings{Lease: 2 * time.Second, DoneTTL: time.Hour}
+		if options.Idempotency, err = redisclaim.New(client, settings); err != nil {
+			t.Fatal(err)
+		}
+	}
 	retries := strings.HasSuffix(kind, "retries")
 	c, err := New(client, group, func(_ context.Context, m *Message) error {
 		culprit := m.ID == "culprit/2"
@@ -60,7 +67,7 @@ func TestCrashingChild(t *testing.T) {
 // A message that ends the process of whoever handles it is dead in the end, and alone: those
 // that were in hand with it are done, whether they are new, are tried again or come after it.
 func TestMessageThatEndsTheProcess(t *testing.T) {
-	for _, kind := range []string{"new", "retries", "ordered new", "ordered retries"} {
+	for _, kind := range []string{"new", "retries", "claimed", "ordered new", "ordered retries", "ordered claimed"} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			server := testserver.Redis(t)

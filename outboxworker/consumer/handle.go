@@ -90,6 +90,7 @@ func (c *Consumer) run(ctx context.Context, j *job) (err error) {
 		}
 	}()
 	message := j.message
+	j.ran = true
 	if err = c.handler(ctx, &message); err != nil {
 		_ = judge(err).err.Error() // here, where one that panics, as a typed nil may, is recovered from
 	}

@@ -35,6 +35,8 @@ type job struct {
 	// fields are those of an entry of the stream.
 	fields map[string]string
 	state  state
+	// ran tells that a handler was run.
+	ran bool
 
 	// tenure is that of the lane's owner, who settles the job by what ending says; nil
 	// where there are no lanes.

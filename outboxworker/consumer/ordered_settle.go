@@ -64,7 +64,7 @@ func (t *tenure) conclude() error {
 			if j.ending.what == "wait" {
 				for _, follower := range t.queues.followers(j) {
 					t.c.held.remove(follower)
-					all = append(all, settled{job: follower, what: "park"})
+					all = append(all, settled{job: follower, what: "park", fate: fate{takeovers: follower.takeovers()}})
 				}
 			}
 		}
@@ -129,7 +129,7 @@ func (t *tenure) settle(all []settled) error {
 			}
 			f := &s.fate
 			args = append(args, s.what, name, s.job.state.Entry, s.job.hash(), milliseconds(f.wait),
-				f.attempts, f.class, f.text, f.fingerprint, len(fields))
+				f.attempts, f.class, f.text, f.fingerprint, f.takeovers, len(fields))
 			args = append(args, fields...)
 		}
 		values, err := t.call(laneSettleScript, args...)

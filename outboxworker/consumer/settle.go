@@ -116,12 +116,18 @@ type fate struct {
 	wait                     time.Duration
 	attempts                 int
 	class, text, fingerprint string
+	// takeovers is kept of what no handler was run for: it says nothing of what consumers
+	// vanished with.
+	takeovers int
 }
 
 // decide says what becomes of a message that was not done.
 func (c *Consumer) decide(j *job, v verdict) fate {
 	f := fate{attempts: j.message.Attempt, class: clipped(v.class, 100), text: clipped(v.err.Error(), maxError)}
 	f.fingerprint = fingerprint.Of(f.class, f.text)
+	if !j.ran {
+		f.takeovers = j.takeovers()
+	}
 	switch {
 	case v.kind == busy, v.kind == unavailable:
 		f.attempts--
@@ -206,7 +212,7 @@ func (c *Consumer) leave(ctx context.Context, j *job, f fate) (own bool, err err
 		wait = milliseconds(f.wait)
 	}
 	keys := []string{s.name, s.due, s.entries, s.state, s.dead}
-	args := []any{c.group, c.options.Consumer, j.id, wait, f.attempts, f.class, f.text, f.fingerprint}
+	args := []any{c.group, c.options.Consumer, j.id, wait, f.attempts, f.class, f.text, f.fingerprint, f.takeovers}
 	n, err := number(ctx, c.client, s.logger, s, leaveScript, keys, args...)
 	if err == nil && n == -1 {
 		s.logger.Warn("an entry was removed from the stream while a consumer had it; it is kept", c.fields(j)...)
@@ -224,7 +230,7 @@ func (c *Consumer) settleRetry(ctx context.Context, j *job, outcome string, f fa
 	s.lease.RLock()
 	defer s.lease.RUnlock()
 	n, err := number(ctx, c.client, s.logger, s, settleScript, []string{s.due, s.leased, s.entries, s.state, s.dead, s.replaying},
-		j.id, j.ends, outcome, milliseconds(f.wait), f.attempts, f.class, f.text, f.fingerprint, c.options.Lease.Microseconds())
+		j.id, j.ends, outcome, milliseconds(f.wait), f.attempts, f.class, f.text, f.fingerprint, c.options.Lease.Microseconds(), f.takeovers)
 	if err == nil && n == 1 && outcome == "again" {
 		s.hint()
 	}
@@ -296,7 +302,7 @@ func (c *Consumer) giveBack(jobs ...*job) {
 		values, err := call(ctx, c.client, s.logger, s, keepScript, []string{s.name}, args...)
 		for i, j := range some {
 			if err == nil && i < len(values) && values[i] == int64(2) { // nobody could take it from the stream
-				_, err = c.leave(ctx, j, fate{attempts: j.message.Attempt - 1})
+				_, err = c.leave(ctx, j, fate{attempts: j.message.Attempt - 1, takeovers: j.takeovers()})
 			}
 		}
 		if err != nil {

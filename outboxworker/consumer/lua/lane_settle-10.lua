@@ -6,8 +6,8 @@
 -- ARGV[4..] for each: what became of it; its name among those that wait, or '' when it is
 --          pending in the stream; its id; the SHA-1 of its key, or ''; in how many ms it is
 --          due; the attempts that count, the class of the error, its text, its
---          fingerprint; how many its fields are, names and values, and those, where it is
---          pending and not done
+--          fingerprint; with how many owners that vanished it was, of those that count; how
+--          many its fields are, names and values, and those, where it is pending and not done
 --
 --	done  it is not needed any more, nor its dead letter
 --	wait  it is due later, and those of its key come after it
@@ -33,7 +33,7 @@ local function keep(what, name, id, hash, state, fields, wait)
     end
     call('HSET', entries, name, cmsgpack.pack(fields))
   end
-  if what == 'wait' or name ~= id then
+  if what == 'wait' or name ~= id or (state.takeovers or 0) > 0 then
     call('HSET', states, name, cjson.encode(state))
   end
   if what == 'wait' then
@@ -71,7 +71,7 @@ local function tried(...)
   end
 end
 
-local function settle(what, name, id, hash, wait, attempts, class, text, fingerprint, fields)
+local function settle(what, name, id, hash, wait, attempts, class, text, fingerprint, takeovers, fields)
   local blob
   if name == '' then
     if what == 'done' then
@@ -92,7 +92,10 @@ local function settle(what, name, id, hash, wait, attempts, class, text, fingerp
   if what == 'wait' or what == 'dead' then
     state.first_failed_at = state.first_failed_at or math.floor(at / 1000)
     state.attempts, state.class, state.error, state.fingerprint = tonumber(attempts), class, text, fingerprint
-    state.since, state.takeovers = math.floor(at / 1000), nil
+    state.since = math.floor(at / 1000)
+  end
+  if what ~= 'park' or name == '' then
+    state.takeovers = tonumber(takeovers)
   end
   if what == 'wait' or what == 'park' then
     keep(what, name, id, hash, state, fields, wait)
@@ -109,16 +112,16 @@ end
 
 local i, settled = 4, 0
 while i <= #ARGV do
-  local count, fields = tonumber(ARGV[i + 9]), {}
+  local count, fields = tonumber(ARGV[i + 10]), {}
   for n = 1, count do
-    fields[n] = ARGV[i + 9 + n]
+    fields[n] = ARGV[i + 10 + n]
   end
-  local what, name, id, hash, wait, attempts, class, text, fingerprint = unpack(ARGV, i, i + 8)
-  settled = settled + settle(what, name, id, hash, wait, attempts, class, text, fingerprint, fields)
+  local what, name, id, hash, wait, attempts, class, text, fingerprint, takeovers = unpack(ARGV, i, i + 9)
+  settled = settled + settle(what, name, id, hash, wait, attempts, class, text, fingerprint, takeovers, fields)
   if hash ~= '' then
     follow(hash, at)
   end
-  i = i + 10 + count
+  i = i + 11 + count
 end
 if tonumber(call('HGET', owner, 'turn') or 0) == ARGV[3] - 1 then
   call('HSET', owner, 'turn', ARGV[3])

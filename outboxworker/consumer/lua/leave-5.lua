@@ -12,7 +12,8 @@
 -- ARGV[3]  the entry's id
 -- ARGV[4]  in how many ms it is due, or '' for a dead letter
 -- ARGV[5..8]  the attempts that count, the class of the error, its text, its fingerprint
--- ARGV[9..] the entry's fields, if it is in the stream no more
+-- ARGV[9]  with how many consumers that vanished it was, of those that count
+-- ARGV[10..] the entry's fields, if it is in the stream no more
 --
 -- Returns 1, or 0 when the entry is another consumer's or was acknowledged, or -1 when it
 -- is not in the stream and no fields are given; then it has changed nothing. An entry that
@@ -24,7 +25,7 @@ if pending and pending[2] ~= ARGV[2] or found and not pending then
   return 0
 end
 local fields = found and found[2] or {}
-for i = 9, found and 0 or #ARGV do
+for i = 10, found and 0 or #ARGV do
   fields[#fields + 1] = ARGV[i]
 end
 if #fields == 0 then
@@ -37,7 +38,7 @@ call('XLEN', KEYS[5])
 local at = now()
 local state = {
   entry = ARGV[3], attempts = tonumber(ARGV[5]), class = ARGV[6], error = ARGV[7], fingerprint = ARGV[8],
-  first_failed_at = math.floor(at / 1000), since = math.floor(at / 1000),
+  first_failed_at = math.floor(at / 1000), since = math.floor(at / 1000), takeovers = tonumber(ARGV[9]),
 }
 if ARGV[4] == '' then
   bury(KEYS[5], state, fields)

@@ -13,6 +13,7 @@
 -- ARGV[5..8]  again, dead: the attempts that count, the class of the error, its text, its
 --          fingerprint
 -- ARGV[9]  for how long a lease lasts from an extension, in µs
+-- ARGV[10] again: with how many consumers that vanished it was, of those that count
 --
 -- Returns 1, or 0 when the lease is not that owner's any more: then nothing has changed.
 
@@ -36,7 +37,7 @@ end
 if outcome ~= 'done' then
   state.first_failed_at = state.first_failed_at or math.floor(at / 1000)
   state.attempts, state.class, state.error, state.fingerprint = tonumber(ARGV[5]), ARGV[6], ARGV[7], ARGV[8]
-  state.since, state.takeovers = math.floor(at / 1000), nil
+  state.since, state.takeovers = math.floor(at / 1000), tonumber(ARGV[10])
 end
 if outcome == 'again' then
   call('ZREM', leased, id)
