@@ -49,8 +49,7 @@ local expired = give_back('-inf', at) + give_back(at + ARGV[3] + 1, '+inf')
 
 local ends = lease_end(at + ARGV[2], ARGV[8])
 local alone, bytes = ARGV[7] == '1', 0
--- A suspect that others have postponed is not for them: who may lease it does before they look
--- at it again.
+-- What others have postponed, as they may not lease it, is leased before they look at it again.
 local ahead = alone and postponed or 0
 local found = call('ZRANGEBYSCORE', due, '-inf', at / 1000 + ahead, 'WITHSCORES', 'LIMIT', 0, ARGV[1])
 local answer = {0, expired, 0, ends}
@@ -58,7 +57,7 @@ for i = 1, #found, 2 do
   local id, late = found[i], at / 1000 - tonumber(found[i + 1])
   local state = readable(call('HGET', states, id), id)
   local suspect = (state.takeovers or 0) >= tonumber(ARGV[6])
-  if late >= 0 or suspect and alone then
+  if late >= 0 or alone and tonumber(found[i + 1]) % 1 == 0.5 then
     local blob = call('HGET', entries, id)
     if blob and suspect and not alone then
       postpone(due, id, at)
