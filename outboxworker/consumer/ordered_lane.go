@@ -83,10 +83,10 @@ func (t *tenure) work(leave context.Context) {
 	if errors.Is(err, ErrLost) {
 		t.lost()
 	}
+	t.release()
 	for t.queues.running > 0 { // after an error
 		t.queues.end(<-t.ended)
 	}
-	t.release()
 	stop()
 	if err == nil {
 		// What has not begun is pending in the stream, for the next owner.

@@ -13,13 +13,10 @@ import (
 	"github.com/weirproxy/weir/internal/testserver"
 )
 
-// vanishedWith appends messages with which consumers have vanished so often that they are
-// suspects, and returns once they are pending at one that is gone.
-func vanishedWith(t *testing.T, client *redis.Client, stream string, ids ...string) {
+// pendingWith has the entries of a stream pending at a consumer that is gone, and delivered
+// so many times each.
+func pendingWith(t *testing.T, client *redis.Client, stream string, delivered ...int) {
 	t.Helper()
-	for _, id := range ids {
-		publish(t, client, stream, id)
-	}
 	if err := client.XGroupCreate(t.Context(), stream, group, "0").Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -28,9 +25,9 @@ func vanishedWith(t *testing.T, client *redis.Client, stream string, ids ...stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, entry := range found[0].Messages {
+	for i, entry := range found[0].Messages {
 		if err := client.Do(t.Context(), "XCLAIM", stream, group, "owner", 0, entry.ID,
-			"IDLE", time.Hour.Milliseconds(), "RETRYCOUNT", suspectFrom, "JUSTID").Err(); err != nil {
+			"IDLE", time.Hour.Milliseconds(), "RETRYCOUNT", delivered[i], "JUSTID").Err(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -46,7 +43,10 @@ func TestSuspectThatIsNeverAvailable(t *testing.T) {
 			if inOrder {
 				options, stream = ordered(), laneOf("")
 			}
-			vanishedWith(t, client, stream, "never", "2", "3", "4")
+			for _, id := range []string{"never", "2", "3", "4"} {
+				publish(t, client, stream, id)
+			}
+			pendingWith(t, client, stream, suspectFrom, suspectFrom, suspectFrom, suspectFrom)
 			var got record
 			run(t, client, func(_ context.Context, m *Message) error {
 				if m.ID == "never" {
@@ -57,6 +57,18 @@ func TestSuspectThatIsNeverAvailable(t *testing.T) {
 			}, options)
 			eventually(t, "the others are done", func() bool { return got.distinct() == 3 })
 		})
+	}
+}
+
+// waitingSuspect has a suspect wait that is due then, in ms.
+func waitingSuspect(t *testing.T, client *redis.Client, s *stream, id string, due float64) {
+	t.Helper()
+	if err := errors.Join(
+		client.HSet(t.Context(), s.entries, id, "\x96\xa2id\xa3"+id+"\xa5topic\xa1t\xa7payload\xa1p").Err(),
+		client.HSet(t.Context(), s.state, id, fmt.Sprintf(`{"entry":%q,"attempts":0,"takeovers":%d}`, id, suspectFrom)).Err(),
+		client.ZAdd(t.Context(), s.due, redis.Z{Member: id, Score: due}).Err(),
+	); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -74,15 +86,8 @@ func TestSuspectIsTakenByWhoMay(t *testing.T) {
 	server := testserver.Redis(t)
 	client := connect(t, server)
 	s := streamOf(t, events)
-	for _, id := range []string{"1-1", "1-2"} {
-		if err := errors.Join(
-			client.HSet(t.Context(), s.entries, id, "\x96\xa2id\xa3"+id+"\xa5topic\xa1t\xa7payload\xa1p").Err(),
-			client.HSet(t.Context(), s.state, id, fmt.Sprintf(`{"entry":%q,"attempts":0,"takeovers":%d}`, id, suspectFrom)).Err(),
-			client.ZAdd(t.Context(), s.due, redis.Z{Member: id}).Err(),
-		); err != nil {
-			t.Fatal(err)
-		}
-	}
+	waitingSuspect(t, client, s, "1-1", 0)
+	waitingSuspect(t, client, s, "1-2", 0)
 	release := make(chan struct{})
 	var near, far record
 	run(t, client, func(_ context.Context, m *Message) error {
@@ -114,4 +119,50 @@ func TestSuspectIsTakenByWhoMay(t *testing.T) {
 	if far.distinct() != 1 || near.distinct() != 1 {
 		t.Errorf("after %s the one has %d, the other %d", time.Since(began), near.distinct(), far.distinct())
 	}
+}
+
+// A suspect that was not postponed is not begun before its time.
+func TestSuspectIsNotTakenEarly(t *testing.T) {
+	client := connect(t, testserver.Redis(t))
+	c, err := New(client, group, func(context.Context, *Message) error { return nil }, quick())
+	if err != nil {
+		t.Fatal(err)
+	}
+	due := client.Time(t.Context()).Val().Add(90 * time.Millisecond)
+	waitingSuspect(t, client, c.streams[0], "1-1", float64(due.UnixMilli()))
+	eventually(t, "it is claimed", func() bool {
+		found, err := c.claim(t.Context(), c.streams[0])
+		return err == nil && len(found.jobs) == 1
+	})
+	if at := client.Time(t.Context()).Val(); at.Before(due.Truncate(time.Millisecond)) {
+		t.Errorf("it was claimed %s early", due.Sub(at))
+	}
+}
+
+// A lane that is lost while its suspect waits for a handler that does not end gives the
+// suspects of other lanes their turn.
+func TestSuspectOfALaneThatIsLost(t *testing.T) {
+	client := connect(t, testserver.Redis(t))
+	lost, other := LaneStreams(events)[0], streamOf(t, LaneStreams(events)[1])
+	for _, id := range []string{"slow", "suspect"} {
+		appended(t, client, lost, "id", id, "topic", "orders", "key", "k", "payload", "p")
+	}
+	pendingWith(t, client, lost, 1, suspectFrom)
+	release, begun := make(chan struct{}), make(chan struct{}, 10)
+	var got record
+	run(t, client, func(_ context.Context, m *Message) error {
+		if m.ID == "slow" {
+			begun <- struct{}{}
+			<-release // it does not look at its context
+		}
+		got.add(m)
+		return nil
+	}, ordered())
+	defer close(release)
+	<-begun
+	waitingSuspect(t, client, other, "1-1", 0)
+	if err := client.HSet(t.Context(), streamOf(t, lost).owner, "owner", "another").Err(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the suspect of the other lane is done", func() bool { return got.count("1-1") == 1 })
 }
