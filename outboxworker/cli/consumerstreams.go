@@ -75,13 +75,18 @@ func openStreams(o *operation, chosen *consumerChoice, open func(s *consumerStre
 
 func (s *consumerStreams) close() { _ = s.client.Close() }
 
-// streamsOf returns the streams of a consumer: those that are given, or else those of the
-// configuration, where one that is ordered has eight for each.
+// streamsOf returns the streams of a consumer, each once: those that are given, or else those
+// of the configuration, where one that is ordered has eight for each.
 func streamsOf(c *config.Config, name string, given []string) ([]string, error) {
-	if len(given) > 0 {
-		return given, nil
-	}
 	var names []string
+	for _, stream := range given {
+		if !slices.Contains(names, stream) {
+			names = append(names, stream)
+		}
+	}
+	if len(names) > 0 {
+		return names, nil
+	}
 	for i := range c.Consumers {
 		one := &c.Consumers[i]
 		names = append(names, one.Name)

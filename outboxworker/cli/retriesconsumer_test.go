@@ -86,6 +86,44 @@ func TestRetriesOfAConsumer(t *testing.T) {
 	}
 }
 
+// A stream that is named twice is meant once: lists end, and counts are right.
+func TestAStreamThatIsNamedTwice(t *testing.T) {
+	l := newFailed(t, false, 4, 5, "retries")
+	twice := func(args ...string) (int, string) {
+		t.Helper()
+		code, out, errOut := l.run(append(args, "--stream", "orders", "--stream", "refunds", "--stream", "orders", "--output", "ndjson")...)
+		return code, out + errOut
+	}
+	for _, args := range []string{"retries list", "find --key k0", "stats", "audit"} {
+		once := map[string]int{"retries list": 4, "find --key k0": 1, "stats": 2, "audit": 0}[args]
+		if _, out := twice(strings.Fields(args)...); strings.Count(out, "{") != once {
+			t.Errorf("%s: %s", args, out)
+		}
+	}
+	pipe := l.client.Pipeline()
+	for i := range 1000 { // a page of a list
+		name := fmt.Sprint("1-", i)
+		pipe.HSet(t.Context(), "consumer:{orders}:billing:orders:entries", name, "x")
+		pipe.ZAdd(t.Context(), "consumer:{orders}:billing:orders:due", redis.Z{Score: 4e12, Member: name})
+	}
+	if _, err := pipe.Exec(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan string, 1)
+	go func() {
+		_, out := twice("retries", "run-now", "--all")
+		ended <- out
+	}()
+	select {
+	case out := <-ended:
+		if !strings.Contains(out, `"would_change":1004,`) {
+			t.Error(out)
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatal("the count of what would be made due does not end")
+	}
+}
+
 // audit is what the audit tells, the last first.
 func (l *letters) audit() (all []audited) {
 	l.Helper()
