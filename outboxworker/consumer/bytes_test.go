@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -92,4 +93,55 @@ func TestAnswersAreBounded(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What an operator looks through costs Redis the memory of a few entries at once, however large
+// they are and however many.
+func TestReadsOfOperatorsAreBounded(t *testing.T) {
+	const count, each, some = 64, 1 << 20, 3
+	for name, look := range map[string]func(Finder) (int, error){
+		"what waits": func(f Finder) (n int, err error) {
+			err = f.waiting(t.Context(), "key", "k", func(Found) bool { n++; return true })
+			return n, err
+		},
+		"dead letters": func(f Finder) (int, error) {
+			d := DeadLetters{f.access}
+			found, _, err := d.List(t.Context(), Filter{}, "", count+1, false)
+			return len(found) - count + some, err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client := connect(t, testserver.Redis(t))
+			f := finderOf(t, client, events)
+			for i := range count {
+				appended(t, client, f.stream.dead, "dead_entry", "1-1", "payload", strings.Repeat("x", each))
+				const pack = `redis.call('HSET', KEYS[1], ARGV[1], cmsgpack.pack({'key', ARGV[2], 'payload', ARGV[3]}))`
+				err := client.Eval(t.Context(), pack, []string{f.stream.entries}, i, strings.Repeat("k", 1+min(1, i/some)), strings.Repeat("x", each)).Err()
+				if err != nil && !errors.Is(err, redis.Nil) {
+					t.Fatal(err)
+				}
+			}
+			before := peak(t, client)
+			if n, err := look(*f); n != some || err != nil {
+				t.Errorf("%d are found, %v", n, err)
+			}
+			if more := peak(t, client) - before; more > 5*readBytes {
+				t.Errorf("Redis takes %d MiB more for that", more>>20)
+			}
+		})
+	}
+}
+
+// peak is the most memory that a server has taken, in bytes.
+func peak(t *testing.T, client *redis.Client) (bytes int64) {
+	t.Helper()
+	text, err := client.Info(t.Context(), "memory").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ = strings.Cut(text, "used_memory_peak:")
+	if _, err := fmt.Sscan(text, &bytes); err != nil {
+		t.Fatal(err)
+	}
+	return bytes
 }

@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// page is how many dead letters are read at once.
+// page is how many dead letters, or messages that wait, are read at once, or fewer if they
+// have readBytes.
 const page = 100
 
 // List returns dead letters in the order in which they died, after the one with that id
@@ -79,7 +80,7 @@ func (d *DeadLetters) each(ctx context.Context, f Filter, after, last string, pa
 		first = "(" + after // it is in the range, or was listed
 	}
 	for {
-		found, err := d.read(ctx, first, last, page, payload)
+		found, more, err := d.read(ctx, first, last, page, payload)
 		if err != nil {
 			return err
 		}
@@ -88,7 +89,7 @@ func (d *DeadLetters) each(ctx context.Context, f Filter, after, last string, pa
 				return nil
 			}
 		}
-		if len(found) < page {
+		if !more || len(found) == 0 {
 			return nil
 		}
 		first = "(" + found[len(found)-1].ID
@@ -103,7 +104,7 @@ func (d *DeadLetters) eachOf(ctx context.Context, f Filter, after string, payloa
 		if !entrySyntax.MatchString(id) || after != "" && compareIDs(id, after) <= 0 {
 			continue
 		}
-		found, err := d.read(ctx, id, id, 1, payload)
+		found, _, err := d.read(ctx, id, id, 1, payload)
 		if err != nil {
 			return err
 		}
@@ -131,28 +132,28 @@ func compareIDs(a, b string) int {
 	return 0
 }
 
-// read returns dead letters from one id to another.
-func (d *DeadLetters) read(ctx context.Context, first, last string, limit int, payload bool) ([]Dead, error) {
+// read returns dead letters from one id to another, and whether there may be more.
+func (d *DeadLetters) read(ctx context.Context, first, last string, limit int, payload bool) (found []Dead, more bool, err error) {
 	with := 0
 	if payload {
 		with = 1
 	}
-	values, err := d.call(ctx, listScript, []string{d.stream.dead, d.stream.replaying}, first, last, limit, with)
+	values, err := d.call(ctx, listScript, []string{d.stream.dead, d.stream.replaying}, first, last, limit, with, readBytes)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	found := make([]Dead, 0, len(values))
-	for _, value := range values {
+	found = make([]Dead, 0, len(values))
+	for _, value := range values[1:] {
 		one, ok := value.([]any)
 		if !ok || len(one) != 4 {
-			return nil, errAnswer
+			return nil, false, errAnswer
 		}
 		id, isText := one[0].(string)
 		replaying, isNumber := one[1].(int64)
 		bytes, isCount := one[2].(int64)
 		fields, isList := one[3].([]any)
 		if !isText || !isNumber || !isCount || !isList {
-			return nil, errAnswer
+			return nil, false, errAnswer
 		}
 		dead := d.decode(id, fields)
 		dead.Replaying, dead.PayloadBytes = replaying == 1, int(bytes)
@@ -161,7 +162,7 @@ func (d *DeadLetters) read(ctx context.Context, first, last string, limit int, p
 		}
 		found = append(found, dead)
 	}
-	return found, nil
+	return found, values[0] == int64(1), nil
 }
 
 // deadFields is how many fields are in front of the entry's own.

@@ -229,7 +229,7 @@ func (f *Finder) pending(ctx context.Context, what, value string, add func(Found
 func (f *Finder) waiting(ctx context.Context, what, value string, add func(Found) bool) error {
 	seen := make(map[string]bool) // the same may come twice when Redis grows the hash
 	for cursor := "0"; ; {
-		values, err := f.call(ctx, waitingFindScript, f.stream.laneKeys(), cursor, what, value)
+		values, err := f.call(ctx, waitingFindScript, f.stream.laneKeys(), cursor, what, value, page, readBytes)
 		if err != nil {
 			return err
 		}
