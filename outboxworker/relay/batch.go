@@ -195,7 +195,8 @@ func (w *worker) read(ctx context.Context, l *lane, now time.Time) (*read, error
 
 // readDue reads the messages that waited and whose time has come. While the breaker is
 // open, that is each time the page after the last one: one of these is tried, and what is
-// due first may be what the receiver fails at.
+// due first may be what the receiver fails at. Each time round pages begin at other messages:
+// of a page one is tried that is not known to have been, and there may be more than are known.
 func (w *worker) readDue(ctx context.Context, l *lane, r *read) error {
 	s := w.settings()
 	args := []any{l.number, heads, followers, s.BatchBytes, s.BatchMessages}
@@ -206,6 +207,8 @@ func (w *worker) readDue(ctx context.Context, l *lane, r *read) error {
 	}
 	last, err := w.readPage(ctx, l, r, w.sql.dueAfter, append(args, l.tried.at, l.tried.id)...)
 	if err == nil && len(r.waiting) == 0 && l.tried != (due{}) {
+		l.rounds++
+		args[1] = 1 + l.rounds%heads
 		last, err = w.readPage(ctx, l, r, w.sql.dueAfter, append(args, time.Time{}, 0)...)
 	}
 	r.tried = last

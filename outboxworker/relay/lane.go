@@ -22,8 +22,9 @@ type lane struct {
 	// skipDue leaves out, once, what waited, because it took all the time of a batch.
 	skipDue bool
 	// tried is, while the breaker is open, behind which of the messages that are due to
-	// look for the next one to try.
-	tried due
+	// look for the next one to try, and rounds how often that began anew.
+	tried  due
+	rounds int
 	// patient gives looks from the start more time, because one took too long.
 	patient bool
 	// yields tells that it rests because another worker has it, busy how often in a

@@ -86,16 +86,25 @@ func TestALaneKeepsNoOther(t *testing.T) {
 }
 
 // What is tried while the breaker is open is looked for among all that is due, not among the
-// first of it alone: messages that always fail keep no retry for ever.
+// first of it alone: messages that always fail keep no retry for ever, also where there are
+// more than are remembered.
 func TestManyThatFailKeepNoRetry(t *testing.T) {
-	f := newFixture(t)
-	f.settings.Retry = backoff.Policy{Base: time.Hour, Cap: time.Hour}
-	r := new(receiver)
-	r.Set(poisoned)
-	// all of them due at one time
-	f.Exec(`INSERT INTO outbox.deferred (id, lane, state, due_at, message_id, topic, key, type, payload, created_at)
-		SELECT i, 3, 'retry', now(), gen_random_uuid(), 'test', 'k' || i, '', CASE WHEN i = $1 THEN 'good' ELSE 'poison' END::bytea, now()
-		FROM generate_series(1, $1::int) i`, heads+20)
-	f.start(r)
-	f.Eventually("good", func() string { return r.Texts(fmt.Sprintf("k%d", heads+20)) })
+	t.Parallel()
+	for _, test := range []struct{ messages, good int }{{heads + 20, heads + 20}, {maxSuspects + 5*heads, maxSuspects + 4*heads + 75}} {
+		t.Run(fmt.Sprint(test.messages), func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			f.settings.Retry = backoff.Policy{Base: time.Hour, Cap: time.Hour}
+			f.settings.Outage = backoff.Policy{Base: time.Millisecond, Cap: time.Millisecond}
+			f.settings.PollMin, f.settings.PollMax = time.Millisecond, time.Millisecond
+			r := new(receiver)
+			r.Set(poisoned)
+			// all of them due at one time
+			f.Exec(`INSERT INTO outbox.deferred (id, lane, state, due_at, message_id, topic, key, type, payload, created_at)
+				SELECT i, 3, 'retry', now(), gen_random_uuid(), 'test', 'k' || i, '', CASE WHEN i = $2 THEN 'good' ELSE 'poison' END::bytea, now()
+				FROM generate_series(1, $1::int) i`, test.messages, test.good)
+			f.start(r)
+			f.Eventually("good", func() string { return r.Texts(fmt.Sprintf("k%d", test.good)) })
+		})
+	}
 }
