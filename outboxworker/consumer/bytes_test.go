@@ -95,19 +95,43 @@ func TestAnswersAreBounded(t *testing.T) {
 	}
 }
 
-// What an operator looks through costs Redis the memory of a few entries at once, however large
-// they are and however many.
-func TestReadsOfOperatorsAreBounded(t *testing.T) {
+// What an operator or a repair looks through costs Redis the memory of a few entries at once,
+// however large they are and however many.
+func TestLooksAreBounded(t *testing.T) {
 	const count, each, some = 64, 1 << 20, 3
+	// all calls a script until it has looked through all there is, each of which is in a set then.
+	all := func(f Finder, set string, script *redis.Script, keys []string, cursor int, args ...any) (int, error) {
+		for calls := 0; calls < 20; calls++ {
+			values, err := f.call(t.Context(), script, keys, args...)
+			if err != nil {
+				return 0, err
+			}
+			if args[len(args)-2] = values[cursor]; values[cursor] == "0" {
+				n, err := f.client.ZCard(t.Context(), set).Result()
+				return int(n) - count + some, err
+			}
+		}
+		return 0, errors.New("no end")
+	}
 	for name, look := range map[string]func(Finder) (int, error){
 		"what waits": func(f Finder) (n int, err error) {
 			err = f.waiting(t.Context(), "key", "k", func(Found) bool { n++; return true })
 			return n, err
 		},
 		"dead letters": func(f Finder) (int, error) {
-			d := DeadLetters{f.access}
+			d := DeadLetters(f)
 			found, _, err := d.List(t.Context(), Filter{}, "", count+1, false)
 			return len(found) - count + some, err
+		},
+		"repair": func(f Finder) (int, error) {
+			s := f.stream
+			return all(f, s.due, repairScript, []string{s.due, s.leased, s.entries}, 0, "0", readBytes)
+		},
+		"mend": func(f Finder) (int, error) {
+			if err := f.client.HSet(t.Context(), f.stream.owner, "owner", "me").Err(); err != nil {
+				return 0, err
+			}
+			return all(f, f.stream.parked, laneMendScript, f.stream.laneKeys(), 1, "me", 60_000, "all", "0", readBytes)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -211,7 +211,7 @@ func (t *tenure) mend() error {
 }
 
 func (t *tenure) callMend(what, cursor string) (next string, short bool, err error) {
-	values, err := t.call(laneMendScript, t.c.options.Lease.Milliseconds(), what, cursor)
+	values, err := t.call(laneMendScript, t.c.options.Lease.Milliseconds(), what, cursor, readBytes)
 	if err != nil {
 		return "", false, err
 	}

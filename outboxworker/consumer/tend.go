@@ -88,7 +88,7 @@ func (c *Consumer) repair(ctx context.Context, s *stream) error {
 	}
 	repaired := int64(0)
 	for cursor := "0"; ; {
-		values, err := call(ctx, c.client, s.logger, s, repairScript, []string{s.due, s.leased, s.entries}, cursor)
+		values, err := call(ctx, c.client, s.logger, s, repairScript, []string{s.due, s.leased, s.entries}, cursor, readBytes)
 		if err != nil {
 			return err
 		}

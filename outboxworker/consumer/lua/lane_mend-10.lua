@@ -4,6 +4,7 @@
 -- ARGV[2]  the length of the owner's lease in ms, which lasts from now
 -- ARGV[3]  all: look at everything that waits; or keys: look at the first of each key
 -- ARGV[4]  where to begin: 0, or what the call before returned
+-- ARGV[5]  all: after how many bytes of entries to end
 --
 -- Returns {1, next, short, sleep}: where to go on, or 0; 1 when there are fewer due and
 -- taken than there must be; and in how many ms the next of those that wait is due, or -1.
@@ -14,18 +15,23 @@ end
 call('PEXPIRE', owner, ARGV[2]) -- what needs memory is not refused after a write
 local at, cursor = now(), ARGV[4]
 if ARGV[3] == 'all' then
-  local found = call('HSCAN', entries, cursor, 'COUNT', 100)
-  for i = 1, #found[2], 2 do
-    local name = found[2][i]
-    local hash = hash_of(unpacked(found[2][i + 1]))
-    if hash ~= '' then
-      call('ZADD', parked, 0, member(hash, readable(call('HGET', states, name), name).entry, name))
-      follow(hash, at)
-    elseif not call('ZSCORE', leased, name) then
-      call('ZADD', due, 'NX', math.floor(at / 1000), name)
+  local count, bytes = 0, 0
+  repeat
+    local found = call('HSCAN', entries, cursor, 'COUNT', 8) -- a few, as any may be large
+    cursor = found[1]
+    for i = 1, #found[2], 2 do
+      local name, blob = found[2][i], found[2][i + 1]
+      count, bytes = count + 1, bytes + #blob
+      local hash = hash_of(unpacked(blob))
+      if hash ~= '' then
+        call('ZADD', parked, 0, member(hash, readable(call('HGET', states, name), name).entry, name))
+        follow(hash, at)
+      elseif not call('ZSCORE', leased, name) then
+        call('ZADD', due, 'NX', math.floor(at / 1000), name)
+      end
     end
-  end
-  return {1, found[1], 0, next_due(at)}
+  until cursor == '0' or count >= 100 or bytes >= tonumber(ARGV[5])
+  return {1, cursor, 0, next_due(at)}
 end
 for _ = 1, 200 do
   local after = cursor == '0' and '-' or '(' .. cursor .. ';'
