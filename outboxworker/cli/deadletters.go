@@ -104,25 +104,16 @@ type deadSource interface {
 }
 
 // deadOutbox are the dead messages of an outbox.
-type deadOutbox struct {
-	*operator.Operator
-	of     *operation
-	filter operator.Filter
-	closer func()
-}
+type deadOutbox struct{ *outboxMessages }
 
 // openDead opens the dead messages of an outbox.
 func openDead(ctx context.Context, o *operation) (deadSource, error) {
-	filter, err := o.ofOutbox()
+	opened, err := o.openMessages(ctx)
 	if err != nil {
 		return nil, err
 	}
-	opened, closeIt, err := o.open(ctx)
-	if err != nil {
-		return nil, err
-	}
-	d := &deadOutbox{opened, o, filter, closeIt}
-	if err := complete(ctx, opened, &d.filter); err != nil {
+	d := &deadOutbox{opened}
+	if err := complete(ctx, opened.Operator, &d.filter); err != nil {
 		d.close()
 		return nil, err
 	}
@@ -144,8 +135,6 @@ func complete(ctx context.Context, of *operator.Operator, filter *operator.Filte
 	filter.Fingerprint, err = wholeFingerprint(filter.Fingerprint, groupsOf(found))
 	return err
 }
-
-func (d *deadOutbox) close() { d.closer() }
 
 func (d *deadOutbox) list(ctx context.Context, after string, limit int) ([]deadLetter, string, error) {
 	found, next, err := positionPage(after, limit, func(page operator.Page) ([]operator.Dead, error) {

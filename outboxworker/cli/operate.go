@@ -85,6 +85,28 @@ func (o *operation) open(ctx context.Context) (*operator.Operator, func(), error
 	}, nil
 }
 
+// outboxMessages are the messages of an outbox that the flags select.
+type outboxMessages struct {
+	*operator.Operator
+	of     *operation
+	filter operator.Filter
+	closer func()
+}
+
+func (m *outboxMessages) close() { m.closer() }
+
+func (o *operation) openMessages(ctx context.Context) (*outboxMessages, error) {
+	filter, err := o.ofOutbox()
+	if err != nil {
+		return nil, err
+	}
+	opened, closeIt, err := o.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &outboxMessages{opened, o, filter, closeIt}, nil
+}
+
 // explained says what to do where a right is missing. The worker's role, which is mostly
 // that of the configuration, has not all that an operator needs.
 func (o *operation) explained(err error) error {

@@ -50,26 +50,15 @@ type retrySource interface {
 }
 
 // outboxRetries are the messages of an outbox that wait.
-type outboxRetries struct {
-	*operator.Operator
-	of     *operation
-	filter operator.Filter
-	closer func()
-}
+type outboxRetries struct{ *outboxMessages }
 
 func openOutboxRetries(ctx context.Context, o *operation) (retrySource, error) {
-	filter, err := o.ofOutbox()
+	opened, err := o.openMessages(ctx)
 	if err != nil {
 		return nil, err
 	}
-	opened, closeIt, err := o.open(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &outboxRetries{opened, o, filter, closeIt}, nil
+	return &outboxRetries{opened}, nil
 }
-
-func (r *outboxRetries) close() { r.closer() }
 
 func (r *outboxRetries) list(ctx context.Context, after string, limit int) ([]retry, string, error) {
 	found, next, err := positionPage(after, limit, func(page operator.Page) ([]operator.Retry, error) {
