@@ -31,9 +31,9 @@ type answer struct {
 	logged     *logged
 	next       caddyhttp.Handler
 
-	method   string
-	left     func() error // not nil once the client has left
-	original http.Header  // as it was before next, to put it back; nil if nothing is refused
+	request  *http.Request
+	method   string      // as it was before next, which may rewrite it
+	original http.Header // as it was before next, to put it back; nil if nothing is refused
 
 	state   state
 	check   *contract.BodyCheck // nil if the body is not to be judged
@@ -61,7 +61,7 @@ const (
 // ServeHTTP implements caddyhttp.Handler.
 func (a *answer) ServeHTTP(w http.ResponseWriter, r *http.Request) error {
 	a.Wrap(w, r, a)
-	a.method, a.left = r.Method, r.Context().Err
+	a.request, a.method = r, r.Method
 	a.report.Max = a.handler.Limits.Violations
 	if a.op.responses == enforced {
 		a.original = maps.Clone(w.Header())
@@ -126,7 +126,7 @@ func (a *answer) decide(status int) {
 func (a *answer) untouched(status int, header http.Header) bool {
 	return a.Streams() || isGRPC(header) || a.x.RefusedBy != "" ||
 		status == http.StatusPartialContent || status == http.StatusNotModified ||
-		status == exchange.StatusClientClosed && a.left() != nil ||
+		status == exchange.StatusClientClosed && a.request.Context().Err() != nil ||
 		a.loose && status >= http.StatusMultipleChoices
 }
 
