@@ -60,8 +60,9 @@ type State struct {
 	Renewed time.Time `json:"renewed,omitzero"`
 	// Index is Consul's index at the last read of the key.
 	Index uint64 `json:"index"`
-	// Error is what goes wrong now, and ErrorSince when that began; empty when all goes
-	// well. There is no token in it.
+	// Error is what goes wrong now, and ErrorSince when the trouble began, which lasts until
+	// nothing goes wrong and the instance is registered. Error may be empty for a moment
+	// meanwhile; when all is well, both are. There is no token in it.
 	Error      string    `json:"error,omitempty"`
 	ErrorSince time.Time `json:"error_since,omitzero"`
 	// Registrations counts how often the key was acquired, Renewals and Updates the
@@ -112,16 +113,27 @@ const (
 // succeeded notes that an activity goes well.
 func (l *Lease) succeeded(a activity) {
 	l.mu.Lock()
-	was := l.failing[a] != nil
 	l.failing[a] = nil
-	ended := was && l.failing == [activities]error{}
-	since := l.state.ErrorSince
-	if ended {
-		l.state.ErrorSince = time.Time{}
-	}
+	after, ended := l.troubleEnded()
 	l.mu.Unlock()
+	l.tellEnd(after, ended)
+}
+
+// troubleEnded returns whether trouble ends now, and how long it took. It does not before
+// what it cost is made good: a first attempt at that may fail, and is part of it. The
+// caller holds mu.
+func (l *Lease) troubleEnded() (time.Duration, bool) {
+	since := l.state.ErrorSince
+	if since.IsZero() || l.failing != [activities]error{} || l.state.Phase == Connecting || l.state.Phase == Lost {
+		return 0, false
+	}
+	l.state.ErrorSince = time.Time{}
+	return time.Since(since), true
+}
+
+func (l *Lease) tellEnd(after time.Duration, ended bool) {
 	if ended {
-		l.log(slog.LevelInfo, "nothing goes wrong with the lease any more", slog.Duration("after", time.Since(since)))
+		l.log(slog.LevelInfo, "nothing goes wrong with the lease any more", slog.Duration("after", after))
 	}
 }
 
@@ -129,7 +141,7 @@ func (l *Lease) succeeded(a activity) {
 // later is in the State alone, as an outage has many errors.
 func (l *Lease) failed(a activity, err error) {
 	l.mu.Lock()
-	began := l.failing == [activities]error{}
+	began := l.state.ErrorSince.IsZero()
 	l.failing[a] = err
 	l.state.Failures++
 	if began {
@@ -157,15 +169,16 @@ func (l *Lease) enter(p Phase, note func(*State), attrs ...slog.Attr) {
 	if changed {
 		l.state.Phase, l.state.Since = p, time.Now()
 	}
+	after, ended := l.troubleEnded()
 	l.mu.Unlock()
-	if !changed {
-		return
+	if changed {
+		level := slog.LevelInfo
+		if len(attrs) > 0 {
+			level = slog.LevelWarn
+		}
+		l.log(level, "the lease is "+p.String(), attrs...)
 	}
-	level := slog.LevelInfo
-	if len(attrs) > 0 {
-		level = slog.LevelWarn
-	}
-	l.log(level, "the lease is "+p.String(), attrs...)
+	l.tellEnd(after, ended)
 }
 
 // note changes the state but for the phase.
