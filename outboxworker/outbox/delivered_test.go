@@ -20,6 +20,16 @@ func partitions(t *testing.T, conn *pgx.Conn, schema string) []string {
 		WHERE i.inhparent = to_regclass($1) ORDER BY c.relname`, quoted(schema)+".delivered")
 }
 
+// awayFromTheTurn waits until an hour has turned that is about to: the names of partitions
+// that a test expects are those of the hour in which it asks.
+func awayFromTheTurn(t *testing.T, conn *pgx.Conn) {
+	t.Helper()
+	const soon = 30 // seconds; half a minute is how long tests wait for what should happen
+	for value[bool](t, conn, "SELECT extract(epoch FROM clock_timestamp())::bigint % 3600 >= 3600 - $1::bigint", soon) {
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
 // hour is the name of the partition of an hour, which is so many hours from now.
 func hour(t *testing.T, conn *pgx.Conn, from int) string {
 	t.Helper()
@@ -45,6 +55,7 @@ func TestRotateDelivered(t *testing.T) {
 				if _, err := Migrate(t.Context(), conn, schema); err != nil {
 					t.Fatal(err)
 				}
+				awayFromTheTurn(t, conn)
 				for _, from := range []int{-25, -26, -24, -100, -1} {
 					addHour(t, conn, schema, from)
 				}
@@ -93,6 +104,7 @@ func TestRotateDeliveredWhenClocksAreSet(t *testing.T) {
 // written to.
 func TestRotateDeliveredWithoutKeeping(t *testing.T) {
 	conn := connect(t, migrated(t), "")
+	awayFromTheTurn(t, conn)
 	run(t, conn, "SELECT outbox.rotate_delivered('24 hours')")
 	addHour(t, conn, DefaultSchema, -1)
 	for _, keep := range []string{"0", "-5 hours"} {
@@ -114,6 +126,7 @@ func TestRotateDeliveredAtOnce(t *testing.T) {
 	for _, isolation := range []string{"read committed", "serializable"} {
 		url := migrated(t)
 		conn := connect(t, url, "")
+		awayFromTheTurn(t, conn)
 		addHour(t, conn, DefaultSchema, -30)
 		start := make(chan struct{})
 		var wg sync.WaitGroup
@@ -147,6 +160,7 @@ func TestRotateDeliveredAtOnce(t *testing.T) {
 func TestRotateDeliveredBesideADump(t *testing.T) {
 	url := migrated(t)
 	conn := connect(t, url, "")
+	awayFromTheTurn(t, conn)
 	addHour(t, conn, DefaultSchema, -30)
 	dump := connect(t, url, "")
 	run(t, dump, "BEGIN; SELECT count(*) FROM outbox.delivered")

@@ -25,6 +25,25 @@ func migrated(t testing.TB) string {
 	return url
 }
 
+// dropRoles drops roles when the test is over: they outlive its databases, and it may run
+// once more. It comes before the database in which they have rights.
+func dropRoles(t testing.TB, names ...string) {
+	t.Helper()
+	t.Cleanup(func() {
+		conn, err := pgx.Connect(context.Background(), testserver.Postgres(t).URL("postgres"))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close(context.Background())
+		for _, name := range names {
+			if _, err := conn.Exec(context.Background(), "DROP ROLE IF EXISTS "+quoted(name)); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
 // connect connects to a database, with the rights of a role unless it is empty.
 func connect(t testing.TB, url, role string) *pgx.Conn {
 	t.Helper()

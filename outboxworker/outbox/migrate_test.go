@@ -96,6 +96,7 @@ func TestMigrateWithSeveralSchemas(t *testing.T) {
 
 // TestMigrateInASchemaMadeBefore is the case of a user who may not make schemas.
 func TestMigrateInASchemaMadeBefore(t *testing.T) {
+	dropRoles(t, append(roleNames("made"), "weak_owner")...)
 	url := testserver.Database(t)
 	admin := connect(t, url, "")
 	run(t, admin, "CREATE ROLE weak_owner")
@@ -189,8 +190,9 @@ func TestDatabaseMustBeSupported(t *testing.T) {
 		}
 	}
 
-	run(t, connect(t, testserver.Postgres(t).URL("postgres"), ""),
-		"CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
+	admin := connect(t, testserver.Postgres(t).URL("postgres"), "")
+	run(t, admin, "DROP DATABASE IF EXISTS latin") // of an earlier run
+	run(t, admin, "CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
 	conn := connect(t, testserver.Postgres(t).URL("latin"), "")
 	if _, err := Migrate(t.Context(), conn, DefaultSchema); err == nil || !strings.Contains(err.Error(), "LATIN1") {
 		t.Errorf("Migrate() in LATIN1: %v", err)
@@ -201,6 +203,7 @@ func TestSQLIsWhatMigrateDoes(t *testing.T) {
 	for _, roles := range []bool{true, false} {
 		t.Run(fmt.Sprintf("roles %t", roles), func(t *testing.T) {
 			schema := fmt.Sprintf("printed_%t", roles)
+			dropRoles(t, roleNames(schema)...)
 			sql, err := SQL(schema, roles)
 			if err != nil {
 				t.Fatal(err)

@@ -38,6 +38,7 @@ func read(t *testing.T, file string) string {
 // TestSQLOfThePage runs the page's SQL with psql alone: first what an owner does, then
 // the rest as a user who has only what the owner granted.
 func TestSQLOfThePage(t *testing.T) {
+	dropRoles(t, "orders_service")
 	url := migrated(t)
 	owner := connect(t, url, "")
 	run(t, owner, `CREATE ROLE orders_service LOGIN;

@@ -104,6 +104,7 @@ var (
 )
 
 func TestRights(t *testing.T) {
+	dropRoles(t, "stranger")
 	url := migrated(t)
 	run(t, connect(t, url, ""), `CREATE ROLE stranger`)
 	for _, role := range []struct {
@@ -151,6 +152,7 @@ func isDenied(err error) bool {
 // TestRolesAreMadeElsewhereMeanwhile is what happens when two databases of a server are
 // migrated at once.
 func TestRolesAreMadeElsewhereMeanwhile(t *testing.T) {
+	dropRoles(t, roleNames("meanwhile")...)
 	elsewhere, watching := connect(t, testserver.Database(t), ""), connect(t, testserver.Database(t), "")
 	tx, err := elsewhere.Begin(t.Context())
 	if err != nil {

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/weirproxy/weir/outboxworker/sink"
 )
 
@@ -57,9 +59,10 @@ func TestAMissingPartitionIsMade(t *testing.T) {
 	r := new(receiver)
 	f.start(r, keeping)
 	f.Eventually("0 pending, 0 deferred, 0 dead", f.Places)
-	const partitions = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'outbox.delivered'::regclass"
-	if got := f.Ask(partitions); got != "2" {
-		t.Fatalf("there are %s partitions", got)
+	// of this hour and the next, and of the last one if it ended a moment ago
+	const partitions = "SELECT count(*) IN (2, 3) FROM pg_inherits WHERE inhparent = 'outbox.delivered'::regclass"
+	if got := f.Ask(partitions); got != "true" {
+		t.Fatal("there are not as many partitions as there should be")
 	}
 	for _, places := range []string{"k", "l"} { // what was pending, and what waited
 		r.Set(func(m *sink.Message) sink.Result {
@@ -83,8 +86,8 @@ func TestAMissingPartitionIsMade(t *testing.T) {
 	if got := len(r.Taken()); got != 101 {
 		t.Errorf("101 messages were delivered %d times", got)
 	}
-	if got := f.Ask(partitions); got != "2" {
-		t.Errorf("there are %s partitions", got)
+	if got := f.Ask(partitions); got != "true" {
+		t.Error("there are not as many partitions as there should be")
 	}
 }
 
@@ -92,9 +95,10 @@ func TestAMissingPartitionIsMade(t *testing.T) {
 func TestNotesThatCannotBeMadeStopNothing(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.Exec("CREATE ROLE forgetful IN ROLE outbox_worker")
 	config := f.settings.Database.Copy()
-	config.RuntimeParams["role"] = "forgetful"
+	role := config.Database + "_forgetful" // roles outlive databases
+	f.Exec("CREATE ROLE " + pgx.Identifier{role}.Sanitize() + " IN ROLE outbox_worker")
+	config.RuntimeParams["role"] = role
 	worker := func(s *Settings) { s.Database, s.Listen = config, config }
 	r := new(receiver)
 	stop := f.start(r, keeping, worker)
