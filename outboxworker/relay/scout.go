@@ -227,7 +227,11 @@ func (s *scout) arm(ctx context.Context, on bool) error {
 	ctx, cancel := context.WithTimeout(ctx, s.relay.settings.LaneTimeout)
 	defer cancel()
 	name := pgx.Identifier{s.relay.settings.Schema, "wake"}.Sanitize()
-	if _, err := s.conn.Exec(ctx, "SELECT setval($1::text::regclass, $2::bigint)", name, value); err != nil {
+	var b pgx.Batch
+	b.Queue(begin) // a sequence cannot be set where transactions only read by default
+	b.Queue("SELECT setval($1::text::regclass, $2::bigint)", name, value)
+	b.Queue("COMMIT")
+	if err := s.conn.SendBatch(ctx, &b).Close(); err != nil {
 		return fmt.Errorf("asking for notifications: %w", err)
 	}
 	return nil

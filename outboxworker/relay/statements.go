@@ -83,9 +83,12 @@ func sessionSettings(s *Settings) string {
 	return calls
 }
 
-// planning returns the statement with the planner's settings alone.
+// planning returns the statement with the planner's settings, and with those of which
+// depends what values look like as text, which is how they come where statements are not
+// prepared.
 func planning() string {
 	return "SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true), " +
 		"set_config('jit', 'off', true), set_config('max_parallel_workers_per_gather', '0', true), " +
-		"set_config('plan_cache_mode', 'force_custom_plan', true)"
+		"set_config('plan_cache_mode', 'force_custom_plan', true), " +
+		"set_config('datestyle', 'ISO', true), set_config('bytea_output', 'hex', true)"
 }

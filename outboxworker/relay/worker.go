@@ -97,7 +97,12 @@ func (r *Relay) connect(ctx context.Context, to *pgx.ConnConfig) (*pgx.Conn, err
 	return conn, nil
 }
 
-// check finds the table, and looks whether its schema is one that the worker knows.
+// errStandby keeps a worker from staying where a failover has left a name behind: it connects
+// again, and asks anew where the name leads.
+var errStandby = errors.New("the server is a standby, on which nothing can be written")
+
+// check finds the table, and looks whether its schema is one that the worker knows, and the
+// server one that takes what it writes.
 func (w *worker) check(ctx context.Context, conn *pgx.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, w.settings().LaneTimeout)
 	defer cancel()
@@ -105,8 +110,12 @@ func (w *worker) check(ctx context.Context, conn *pgx.Conn) error {
 		return err
 	}
 	name := pgx.Identifier{w.settings().Schema, "message"}.Sanitize()
-	if err := conn.QueryRow(ctx, "SELECT $1::text::regclass::oid", name).Scan(&w.table); err != nil {
+	var standby bool
+	if err := conn.QueryRow(ctx, "SELECT $1::text::regclass::oid, pg_is_in_recovery()", name).Scan(&w.table, &standby); err != nil {
 		return fmt.Errorf("finding the table: %w", err)
+	}
+	if standby {
+		return errStandby
 	}
 	return nil
 }
