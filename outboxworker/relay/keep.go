@@ -73,6 +73,20 @@ func (w *worker) keepOrForget() (pending, waiting string) {
 	return w.sql.forget, w.sql.forgetWaiting
 }
 
+// removalError is an error of a statement that removes delivered messages, and so of the notes
+// that it makes.
+type removalError struct{ error }
+
+func (e *removalError) Unwrap() error { return e.error }
+
+// removing says of an error, if there is one, which statement it is of.
+func removing(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &removalError{err}
+}
+
 // mendKeeping sees to it that a batch can be settled that could not be noted: it makes
 // the partition that is missing, or else lets messages be removed without a note until
 // the next rotation succeeds. The transaction has failed; it is ended.
@@ -81,15 +95,14 @@ func (w *worker) mendKeeping(ctx context.Context, reason error) error {
 	if !errors.As(reason, &answer) {
 		return nil
 	}
-	noPartition := answer.Code == "23514" && answer.TableName == "delivered"
-	// denied, or not there at all: these name no table
-	if !noPartition && answer.Code != "42501" && answer.Code != "42P01" {
+	// A table that is not there at all is found missing before any statement is run.
+	if !errors.As(reason, new(*removalError)) && answer.Code != "42P01" {
 		return nil
 	}
 	if err := w.rollback(ctx); err != nil {
 		return err
 	}
-	if noPartition {
+	if answer.Code == "23514" && answer.TableName == "delivered" {
 		reason = w.relay.rotate(ctx, w.conn)
 	}
 	if reason != nil && w.relay.keeping.Swap(false) {

@@ -105,24 +105,25 @@ func (w *worker) queue(b *pgx.Batch, l *lane, f *fate, wf *waitingFate) *int64 {
 	hold := w.settings().OnDead == Hold
 	remove, removeWaiting := w.keepOrForget()
 	gone := new(int64)
-	count := func(q *pgx.QueuedQuery) {
-		q.Query(func(rows pgx.Rows) error {
-			rows.Close()
-			*gone += rows.CommandTag().RowsAffected()
-			return rows.Err()
-		})
+	count := func(rows pgx.Rows) error {
+		rows.Close()
+		*gone += rows.CommandTag().RowsAffected()
+		return rows.Err()
 	}
 	if d := &f.delivered; len(d.ids) > 0 {
-		count(b.Queue(remove, d.places, d.ids))
+		b.Queue(remove, d.places, d.ids).Query(func(rows pgx.Rows) error { return removing(count(rows)) })
 	}
 	if d := &f.deferred; len(d.ids) > 0 {
-		count(b.Queue(s.deferral, d.places, d.ids, d.states, d.attempts, d.errors, d.waits, d.classes))
+		b.Queue(s.deferral, d.places, d.ids, d.states, d.attempts, d.errors, d.waits, d.classes).Query(count)
 	}
 	if d := &f.dead; len(d.ids) > 0 {
-		count(b.Queue(s.bury, d.places, d.ids, d.reasons, d.attempts, d.errors, hold, d.classes, d.prints))
+		b.Queue(s.bury, d.places, d.ids, d.reasons, d.attempts, d.errors, hold, d.classes, d.prints).Query(count)
 	}
 	if len(wf.delivered) > 0 {
-		b.Queue(removeWaiting, l.number, wf.delivered)
+		b.Queue(removeWaiting, l.number, wf.delivered).Query(func(rows pgx.Rows) error {
+			rows.Close()
+			return removing(rows.Err())
+		})
 	}
 	if d := &wf.retried; len(d.ids) > 0 {
 		b.Queue(s.retryWaiting, l.number, d.ids, d.attempts, d.errors, d.waits, d.classes)
@@ -207,7 +208,8 @@ func (r *read) keys() map[int64]string {
 }
 
 // transient tells whether an error is about the moment and not about a message: locks that
-// others hold, statements that were cancelled, a server that has no room or stops.
+// others hold, statements that were cancelled, a server that stops. That it has no room is
+// about those messages that need some: to remove the others takes none.
 func transient(err error) bool {
 	var answer *pgconn.PgError
 	if !errors.As(err, &answer) {
@@ -217,7 +219,7 @@ func transient(err error) bool {
 	case "55P03", "57014", "40001", "40P01":
 		return true
 	}
-	return strings.HasPrefix(answer.Code, "53") || strings.HasPrefix(answer.Code, "57P")
+	return strings.HasPrefix(answer.Code, "57P")
 }
 
 // settleOne settles one message, if the lane can be taken.
