@@ -39,7 +39,7 @@ const (
 	// over the index entries of all that was removed while some transaction held back
 	// vacuum.
 	patience = 5 * time.Minute
-	// lookShare bounds looks from the start to one part in so many of the time.
+	// lookShare bounds looks from the start, and sweeps, to one part in so many of the time.
 	lookShare = 200
 	// margin is how long before the server would end its transaction a worker stops
 	// sending by itself.

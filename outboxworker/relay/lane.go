@@ -12,9 +12,9 @@ type lane struct {
 	number   int16
 	mark     mark
 	lookedAt time.Time // the last look from the start
-	// lookEvery is how far apart such looks are at least, as they take long.
-	lookEvery time.Duration
-	sweptAt   time.Time
+	sweptAt  time.Time // the last sweep
+	// lookEvery and sweepEvery are how far apart these are at least, as they take long.
+	lookEvery, sweepEvery time.Duration
 	// failed counts failures in a row, and rest is until when the lane is left alone
 	// after the last one.
 	failed int

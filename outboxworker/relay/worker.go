@@ -242,9 +242,11 @@ func (w *worker) round(ctx, hard context.Context) (progress, error) {
 
 // once works on a batch, and now and then looks for what it should not find.
 func (w *worker) once(ctx context.Context, l *lane) (progress, error) {
-	if time.Since(l.sweptAt) >= w.settings().FullLook {
+	if time.Since(l.sweptAt) >= max(w.settings().FullLook, l.sweepEvery) {
 		l.sweptAt = time.Now()
-		if err := w.sweep(ctx, l); err != nil {
+		err := w.sweep(ctx, l)
+		l.sweepEvery = time.Since(l.sweptAt) * lookShare
+		if err != nil {
 			return progress{}, err
 		}
 	}
