@@ -15,13 +15,13 @@ package relay
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/weirproxy/weir/governance/circuit"
 	"github.com/weirproxy/weir/internal/failpoint"
-	"github.com/weirproxy/weir/outboxworker/sink"
 )
 
 const (
@@ -48,18 +48,20 @@ const (
 
 // read is what a batch has read.
 type read struct {
-	claimed  bool
-	seq      int64
-	running  []uint64
-	started  incarnation
-	due      bool
-	pending  []pending
-	last     int64
-	waiting  []waiting
-	tried    due // of the lane, once one of waiting may have been tried
-	from     mark
-	fullLook bool
-	probing  bool
+	claimed bool
+	seq     int64
+	running []uint64
+	started incarnation
+	due     bool
+	// floor is the lane's, from which on it reads what is due, and next the one after.
+	floor, next time.Time
+	pending     []pending
+	last        int64
+	waiting     []waiting
+	tried       due // of the lane, once one of waiting may have been tried
+	from        mark
+	fullLook    bool
+	probing     bool
 	// oldest is when the first pending message was enqueued; zero if there is none.
 	oldest time.Time
 }
@@ -75,6 +77,7 @@ func (w *worker) batch(ctx context.Context, l *lane) (progress, error) {
 	if !r.claimed || !w.trust(l, r) {
 		return progress{busy: !r.claimed, more: r.claimed}, w.rollback(ctx)
 	}
+	l.floor = r.next
 	if len(r.pending)+len(r.waiting) == 0 {
 		if err := w.rollback(ctx); err != nil {
 			return progress{}, err
@@ -126,29 +129,12 @@ func (w *worker) work(ctx context.Context, l *lane, r *read, began time.Time) (p
 	return p, nil
 }
 
-// sendAll sends what waited, and then what is pending. When the first takes the time of a
-// batch, the second is left to the next one, which leaves out the first: neither keeps the
-// other from being sent.
-func (w *worker) sendAll(ctx context.Context, l *lane, r *read) (again, first sent) {
-	again.messages, first.messages = waitingMessages(r.waiting), pendingMessages(r.pending)
-	began := time.Now()
-	w.relay.observeLateness(r.waiting)
-	again.results = w.send(ctx, again.messages)
-	l.skipDue = time.Since(began) >= w.settings().BatchTime
-	if held, unreachable := pause(again.results); l.skipDue || held > 0 || unreachable != nil {
-		first.results = make([]sink.Result, len(first.messages))
-		return again, first
-	}
-	first.results = w.send(ctx, first.messages)
-	return again, first
-}
-
 // read begins the transaction, takes the lane and reads.
 func (w *worker) read(ctx context.Context, l *lane, now time.Time) (*read, error) {
 	s := w.settings()
-	r := &read{from: l.mark, tried: l.tried}
+	r := &read{from: l.mark, floor: l.floor, tried: l.tried}
 	if r.fullLook = now.Sub(l.lookedAt) >= max(s.FullLook, l.lookEvery); r.fullLook {
-		r.from = mark{}
+		r.from, r.floor = mark{}, time.Time{}
 		l.lookedAt = now
 	}
 	timeout := s.LaneTimeout
@@ -161,9 +147,9 @@ func (w *worker) read(ctx context.Context, l *lane, now time.Time) (*read, error
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout+margin)
 	defer cancel()
-	b.Queue(w.sql.claim, l.number).QueryRow(func(row pgx.Row) error {
+	b.Queue(w.sql.claim, l.number, timestamp(r.floor), floorSlack.Milliseconds()).QueryRow(func(row pgx.Row) error {
 		var snapshot string
-		if err := row.Scan(&r.claimed, &r.seq, &snapshot, &r.started.started, &r.started.backend, &r.due); err != nil {
+		if err := row.Scan(&r.claimed, &r.seq, &snapshot, &r.started.started, &r.started.backend, &r.due, &r.next); err != nil {
 			return err
 		}
 		var err error
@@ -202,14 +188,18 @@ func (w *worker) readDue(ctx context.Context, l *lane, r *read) error {
 	args := []any{l.number, heads, followers, s.BatchBytes, s.BatchMessages}
 	if state, _ := w.relay.outage.State(); state == circuit.Closed {
 		r.tried = due{}
-		_, err := w.readPage(ctx, l, r, w.sql.due, args...)
+		_, err := w.readPage(ctx, l, r, w.sql.due, append(args, timestamp(r.floor))...)
 		return err
 	}
-	last, err := w.readPage(ctx, l, r, w.sql.dueAfter, append(args, l.tried.at, l.tried.id)...)
+	after := l.tried
+	if after.at.Before(r.floor) {
+		after = due{r.floor, math.MinInt64}
+	}
+	last, err := w.readPage(ctx, l, r, w.sql.dueAfter, append(args, timestamp(after.at), after.id)...)
 	if err == nil && len(r.waiting) == 0 && l.tried != (due{}) {
 		l.rounds++
 		args[1] = 1 + l.rounds%heads
-		last, err = w.readPage(ctx, l, r, w.sql.dueAfter, append(args, time.Time{}, 0)...)
+		last, err = w.readPage(ctx, l, r, w.sql.dueAfter, append(args, timestamp(r.floor), math.MinInt64)...)
 	}
 	r.tried = last
 	return err
@@ -229,8 +219,8 @@ func (w *worker) readPage(ctx context.Context, l *lane, r *read, sql string, arg
 	return last, nil
 }
 
-// trust checks that the mark that a look began with holds on this server, and forgets it
-// otherwise: after a crash, or on another server, ids may be drawn again.
+// trust checks that the mark and the floor that a look began with hold on this server, and
+// forgets them otherwise: after a crash, or on another server, ids may be drawn again.
 func (w *worker) trust(l *lane, r *read) bool {
 	same := r.started.is(w.incarnation)
 	if same && r.seq >= max(l.mark.low, w.proof.seq) {
@@ -241,7 +231,7 @@ func (w *worker) trust(l *lane, r *read) bool {
 	}
 	w.forgetMarks()
 	w.incarnation = r.started
-	return r.from.low == 0
+	return r.from.low == 0 && r.floor.IsZero()
 }
 
 // countMissed counts what a look from the start found that the mark would not have
@@ -259,34 +249,4 @@ func (w *worker) countMissed(l *lane, r *read) {
 		w.relay.metrics.missed(w.settings().Schema, missed)
 		w.relay.logger.Warn("found messages below the low-water mark", missedFields(l, missed)...)
 	}
-}
-
-// send delivers messages and returns the results.
-func (w *worker) send(ctx context.Context, messages []sink.Message) []sink.Result {
-	if len(messages) == 0 {
-		return nil
-	}
-	batch := sink.Batch{Messages: messages, Results: make([]sink.Result, len(messages)), Until: time.Now().Add(w.settings().BatchTime)}
-	w.relay.sink.Deliver(ctx, &batch)
-	return batch.Results
-}
-
-func pendingMessages(all []pending) []sink.Message {
-	messages := make([]sink.Message, 0, len(all))
-	for i := range all {
-		if !all[i].waits && !all[i].delayed {
-			messages = append(messages, all[i].message)
-		}
-	}
-	return messages
-}
-
-func waitingMessages(all []waiting) []sink.Message {
-	messages := make([]sink.Message, 0, len(all))
-	for i := range all {
-		if all[i].state != "delayed" {
-			messages = append(messages, all[i].message)
-		}
-	}
-	return messages
 }

@@ -89,18 +89,19 @@ func removing(err error) error {
 
 // mendKeeping sees to it that a batch can be settled that could not be noted: it makes
 // the partition that is missing, or else lets messages be removed without a note until
-// the next rotation succeeds. The transaction has failed; it is ended.
-func (w *worker) mendKeeping(ctx context.Context, reason error) error {
+// the next rotation succeeds. It reports whether the notes were at fault. Then the
+// transaction, which has failed, is ended.
+func (w *worker) mendKeeping(ctx context.Context, reason error) (mended bool, err error) {
 	var answer *pgconn.PgError
 	if !errors.As(reason, &answer) {
-		return nil
+		return false, nil
 	}
 	// A table that is not there at all is found missing before any statement is run.
 	if !errors.As(reason, new(*removalError)) && answer.Code != "42P01" {
-		return nil
+		return false, nil
 	}
 	if err := w.rollback(ctx); err != nil {
-		return err
+		return false, err
 	}
 	if answer.Code == "23514" && answer.TableName == "delivered" {
 		reason = w.relay.rotate(ctx, w.conn)
@@ -108,5 +109,5 @@ func (w *worker) mendKeeping(ctx context.Context, reason error) error {
 	if reason != nil && w.relay.keeping.Swap(false) {
 		w.relay.logger.Error("delivered messages are not kept", zap.Error(reason))
 	}
-	return nil
+	return true, nil
 }

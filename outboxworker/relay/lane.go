@@ -11,6 +11,7 @@ import (
 type lane struct {
 	number   int16
 	mark     mark
+	floor    time.Time // see floor.go; zero if there is none
 	lookedAt time.Time // the last look from the start
 	sweptAt  time.Time // the last sweep
 	// lookEvery and sweepEvery are how far apart these are at least, as they take long.
@@ -34,8 +35,7 @@ type lane struct {
 	// asked tells that there is something to do: the worker, the scout and the timers
 	// set it. timed tells that something has become due.
 	asked, timed atomic.Bool
-	// known is the mark, for the scout.
-	known atomic.Pointer[mark]
+	known        atomic.Pointer[known]
 }
 
 // yield leaves a lane for a while to whoever has it, who does its work. What has become

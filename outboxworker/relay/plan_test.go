@@ -30,10 +30,10 @@ func TestHotStatementsUseIndexes(t *testing.T) {
 		args  []any
 		wants []string
 	}{
-		"claim":          {sql.claim, []any{1}, []string{"deferred_due"}},
-		"probe":          {sql.probe, []any{[]int16{1, 2}, []int64{5, 5}, []int16{1}, []string{"7"}}, []string{"message_lane", "deferred_due"}},
+		"claim":          {sql.claim, []any{1, time.Now(), 30_000}, []string{"deferred_due"}},
+		"probe":          {sql.probe, []any{[]int16{1, 2}, []int64{5, 5}, []int16{1}, []string{"7"}, []time.Time{time.Now(), time.Now()}}, []string{"message_lane", "deferred_due"}},
 		"look":           {sql.look, []any{1, 5, []string{"7"}, 10, 10}, []string{"message_lane", "message_txid"}},
-		"due":            {sql.due, []any{1, 10, 10, 10, 10}, []string{"deferred_due", "deferred_key", "deferred_pkey"}},
+		"due":            {sql.due, []any{1, 10, 10, 10, 10, time.Now()}, []string{"deferred_due", "deferred_key", "deferred_pkey"}},
 		"due, after one": {sql.dueAfter, []any{1, 10, 10, 10, 10, time.Now(), 1}, []string{"deferred_due", "deferred_key", "deferred_pkey"}},
 		"forget":         {sql.forget, []any{none, ids}, []string{"Tid Scan"}},
 		"defer":          {sql.deferral, []any{none, ids, none, ints, none, waits, none}, []string{"Tid Scan"}},

@@ -13,8 +13,8 @@
 // a keyed message holds the lock of its lane, and which keys wait is read in the
 // statement that reads the batch.
 //
-// batch.go has the protocol, mark.go the low-water mark and its proof, fate.go what
-// becomes of a message, suspicion.go when the receiver is at fault, scout.go how workers
+// batch.go has the protocol, mark.go the low-water mark and its proof, floor.go the same for
+// what waits, fate.go what becomes of a message, suspicion.go when the receiver is at fault, scout.go how workers
 // learn that there is something to do.
 package relay
 

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 	"go.uber.org/zap"
 )
 
@@ -164,13 +165,18 @@ func (s *scout) probe(ctx context.Context) (found bool, err error) {
 	defer cancel()
 	s.probed = time.Now()
 	numbers, lows, of, xids := s.relay.resting()
+	floors := s.relay.floors()
+	own := make([]pgtype.Timestamptz, len(numbers))
+	for i, n := range numbers {
+		own[i] = floors[n]
+	}
 	var with []int16
 	var b pgx.Batch
 	b.Queue(begin)
 	b.Queue(s.sql.scouting)
 	b.Queue("SELECT last_value = 1 FROM " + pgx.Identifier{s.relay.settings.Schema, "wake"}.Sanitize()).
 		QueryRow(func(row pgx.Row) error { return row.Scan(&s.armed) })
-	b.Queue(s.sql.probe, numbers, lows, of, xids).Query(func(rows pgx.Rows) error {
+	b.Queue(s.sql.probe, numbers, lows, of, xids, own).Query(func(rows pgx.Rows) error {
 		var err error
 		with, err = pgx.CollectRows(rows, pgx.RowTo[int16])
 		return err

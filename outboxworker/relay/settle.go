@@ -41,7 +41,7 @@ func (w *worker) settle(ctx context.Context, l *lane, r *read, f fate, wf waitin
 	case w.conn.IsClosed() || transient(err):
 		return fmt.Errorf("settling lane %d: %w", l.number, err)
 	default:
-		if err := w.mendKeeping(ctx, err); err != nil {
+		if _, err := w.mendKeeping(ctx, err); err != nil {
 			return err
 		}
 		return w.settleSingly(ctx, l, r, f, wf, err)
@@ -163,6 +163,10 @@ func (w *worker) settleSingly(ctx context.Context, l *lane, r *read, f fate, wf 
 			s.waiting.keys = []string{key}
 		}
 		claimed, err := w.settleOne(ctx, l, &s)
+		// A rotation may have let notes be made again meanwhile.
+		if mended, _ := w.mendKeeping(ctx, err); mended {
+			claimed, err = w.settleOne(ctx, l, &s)
+		}
 		if w.conn.IsClosed() {
 			return fmt.Errorf("settling lane %d one by one: the connection is closed: %w", l.number, reason)
 		}

@@ -49,11 +49,11 @@ func newStatements(s *Settings) (*statements, error) {
 	return st, nil
 }
 
-// dueAfter is the part of due that differs when it begins behind the message ($6, $7), by
+// dueAfter is the part of due that differs when it begins behind a message ($6, $7), by
 // when it was due. Among those that are due at one time their ids decide then; to sort them
 // takes too long for each batch, as all messages of a night may have one time.
 const (
-	firstDue = "ORDER BY lane, due_at LIMIT $2"
+	firstDue = "AND due_at >= $6::timestamptz ORDER BY lane, due_at LIMIT $2"
 	dueAfter = "AND (due_at, id) > ($6::timestamptz, $7::bigint) ORDER BY lane, due_at, id LIMIT $2"
 )
 

@@ -74,7 +74,7 @@ type state struct {
 func (r *Relay) look(ctx context.Context, conn *pgx.Conn, last *time.Time, before *int64) error {
 	ctx, cancel := context.WithTimeout(ctx, watchEvery)
 	defer cancel()
-	rows, err := conn.Query(ctx, r.workers[0].sql.state)
+	rows, err := conn.Query(ctx, r.workers[0].sql.state, r.floors())
 	if err != nil {
 		return fmt.Errorf("reading the state of the outbox: %w", err)
 	}

@@ -124,7 +124,7 @@ func (w *worker) check(ctx context.Context, conn *pgx.Conn) error {
 func (w *worker) forgetMarks() {
 	w.proof = proof{}
 	for _, l := range w.lanes {
-		l.mark = mark{}
+		l.mark, l.floor = mark{}, time.Time{}
 		l.known.Store(nil)
 		l.lookedAt = time.Now()
 	}
@@ -212,8 +212,7 @@ func (w *worker) round(ctx, hard context.Context) (progress, error) {
 		}
 		timed := l.timed.Swap(false)
 		p, err := w.once(hard, l)
-		known := l.mark
-		l.known.Store(&known)
+		l.known.Store(&known{l.mark, l.floor})
 		switch {
 		case err == nil:
 			l.failed, l.rest = 0, time.Time{}
@@ -262,39 +261,6 @@ func (w *worker) failed(ctx context.Context, l *lane, err error) error {
 	l.failed++
 	l.patient = l.patient || transient(err)
 	return w.rollback(ctx)
-}
-
-// sweep finds messages that are parked behind nothing. There should be none.
-func (w *worker) sweep(ctx context.Context, l *lane) error {
-	var claimed bool
-	var keys []string
-	ctx, cancel := context.WithTimeout(ctx, w.settings().LaneTimeout)
-	defer cancel()
-	var b pgx.Batch
-	b.Queue(begin)
-	b.Queue(w.sql.session)
-	b.Queue("SELECT set_config('outbox.claimed', pg_try_advisory_xact_lock($1)::text, true)::boolean", w.lockKey(l)).
-		QueryRow(func(row pgx.Row) error { return row.Scan(&claimed) })
-	b.Queue(w.sql.orphans, l.number).Query(func(rows pgx.Rows) error {
-		var err error
-		keys, err = pgx.CollectRows(rows, pgx.RowTo[string])
-		return err
-	})
-	if err := w.conn.SendBatch(ctx, &b).Close(); err != nil {
-		return fmt.Errorf("sweeping lane %d: %w", l.number, err)
-	}
-	if len(keys) == 0 {
-		return w.rollback(ctx)
-	}
-	w.relay.metrics.orphaned(w.settings().Schema, len(keys))
-	w.relay.logger.Warn("found messages that waited behind nothing", zap.Int("lane", int(l.number)), zap.Int("keys", len(keys)))
-	b = pgx.Batch{}
-	b.Queue(w.sql.promote, l.number, keys)
-	b.Queue("COMMIT")
-	if err := w.conn.SendBatch(ctx, &b).Close(); err != nil {
-		return fmt.Errorf("sweeping lane %d: %w", l.number, err)
-	}
-	return nil
 }
 
 func (w *worker) rollback(ctx context.Context) error {

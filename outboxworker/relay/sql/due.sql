@@ -1,4 +1,4 @@
--- due: waiting messages whose time has come, by when it came, and behind each the first
+-- due: waiting messages whose time has come, from the lane's floor $6 on, by when it came, and behind each the first
 -- $3 that are parked behind it. One of these may have a lower id, if it was committed when
 -- the first was refused already: it comes after that one and before all others. Index
 -- (lane, due_at) finds the first ones, index (lane, key, id) their followers. Bounded by
@@ -14,7 +14,7 @@ FROM (
         SELECT id, due_at, state, key
         FROM {schema}.deferred
         WHERE lane = $1 AND due_at <= now()
-        ORDER BY lane, due_at LIMIT $2
+        AND due_at >= $6::timestamptz ORDER BY lane, due_at LIMIT $2
     ) AS h
     CROSS JOIN LATERAL (
         SELECT h.id

@@ -2,7 +2,8 @@
 -- counted. A key is blocked by the first of its messages, which is tried again, or by a dead
 -- one that holds it; since when is since that one waits or is dead, but what waits on a paused
 -- lane is not to blame. A key that two dead ones hold is one. What is overdue is the first of
--- each lane by its index, on lanes that are not paused.
+-- each lane by its index, from the lane's floor ($1, by lanes) on, on lanes that are not
+-- paused.
 SELECT COALESCE(pg_sequence_last_value('{schema}.message_id_seq'), 0) AS seq,
        w.retry, w.parked, w.delayed, d.dead, d.held, d.replaying,
        w.blocked + d.blocked AS blocked,
@@ -21,8 +22,8 @@ FROM (SELECT count(*) FILTER (WHERE state = 'retry') AS retry, count(*) FILTER (
              count(DISTINCT key) FILTER (WHERE holds) AS blocked, min(died_at) FILTER (WHERE holds) AS since
       FROM (SELECT holds, replaying_at, key, died_at FROM {schema}.dead LIMIT 100000) AS n) AS d,
      (SELECT min(f.due_at) AS due_at
-      FROM generate_series(0, 7) AS l (lane)
+      FROM (SELECT floor, n - 1 AS lane FROM unnest($1::timestamptz[]) WITH ORDINALITY AS u (floor, n)) AS l
       CROSS JOIN LATERAL (SELECT due_at FROM {schema}.deferred
-                          WHERE lane = l.lane AND due_at IS NOT NULL
+                          WHERE lane = l.lane AND due_at >= l.floor
                           ORDER BY lane, due_at LIMIT 1) AS f
       WHERE NOT EXISTS (SELECT FROM {schema}.paused_lane p WHERE p.lane = l.lane)) AS o
