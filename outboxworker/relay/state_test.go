@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/weirproxy/weir/internal/backoff"
 	"github.com/weirproxy/weir/outboxworker/sink"
@@ -18,8 +20,7 @@ import (
 // shown looks at the outbox once and returns a metric of it.
 func (f *fixture) shown(r *Relay, name string) float64 {
 	f.Helper()
-	last, before := time.Now(), int64(0)
-	if err := r.look(f.Context(), f.Conn, &last, &before); err != nil {
+	if err := r.look(f.Context(), f.Conn, &watched{last: time.Now()}); err != nil {
 		f.Fatal(err)
 	}
 	return f.metric(name)
@@ -130,6 +131,35 @@ func TestConnectionsAreShownWithoutADatabase(t *testing.T) {
 		}
 	}
 	f.Eventually("0", connected)
+}
+
+// Metrics of the tables that cannot be read stay as they were: that is said, once.
+func TestAStateThatCannotBeReadIsTold(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.Exec("REVOKE SELECT ON outbox.dead FROM outbox_worker")
+	f.settings.Database = f.settings.Database.Copy()
+	f.settings.Database.RuntimeParams["role"] = "outbox_worker"
+	core, logs := observer.New(zap.WarnLevel)
+	r, err := New(f.settings, new(receiver), f.metrics, zap.New(core))
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn := f.ConnectTo(f.settings.Database)
+	var w watched
+	for range 2 {
+		r.lookAt(t.Context(), conn, &w)
+	}
+	if n := logs.FilterMessageSnippet("metrics").Len(); n != 1 {
+		t.Errorf("it is told %d times", n)
+	}
+	f.Exec("GRANT SELECT ON outbox.dead TO outbox_worker")
+	r.lookAt(t.Context(), conn, &w)
+	f.Exec("REVOKE SELECT ON outbox.dead FROM outbox_worker")
+	r.lookAt(t.Context(), conn, &w)
+	if n := logs.FilterMessageSnippet("metrics").Len(); n != 2 {
+		t.Errorf("when it fails again, it has been told %d times", n)
+	}
 }
 
 // A lane that is paused once all of it is delivered shows no message that grows older: nobody

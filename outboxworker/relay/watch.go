@@ -31,7 +31,7 @@ func (r *Relay) watch(ctx context.Context) {
 		}
 	}()
 	r.metrics.begin(r.settings.Schema, r.settings.Topics)
-	last, before := time.Now(), int64(0)
+	w := watched{last: time.Now()}
 	var rotated time.Time
 	for {
 		// Not with what is read: it is of most use when nothing can be.
@@ -42,15 +42,30 @@ func (r *Relay) watch(ctx context.Context) {
 		}
 		r.updateLag()
 		if conn != nil {
-			if err := r.look(ctx, conn, &last, &before); err != nil && ctx.Err() == nil {
-				r.logger.Debug("looking at the outbox", zap.Error(err))
-			}
+			r.lookAt(ctx, conn, &w)
 			r.rotateOften(ctx, conn, &rotated)
 		}
 		if sleep(ctx, watchEvery, nil) == "stop" {
 			return
 		}
 	}
+}
+
+// watched is what is remembered from one look to the next: when it was, what had been
+// delivered then, and whether it failed.
+type watched struct {
+	last   time.Time
+	before int64
+	failed bool
+}
+
+// lookAt reads the state of the outbox once, and says when that begins to fail.
+func (r *Relay) lookAt(ctx context.Context, conn *pgx.Conn, w *watched) {
+	err := r.look(ctx, conn, w)
+	if err != nil && ctx.Err() == nil && !w.failed {
+		r.logger.Warn("metrics of the outbox's tables stay as they were", zap.Error(err))
+	}
+	w.failed = err != nil
 }
 
 // state is the row of state.sql.
@@ -70,8 +85,7 @@ type state struct {
 	OldestWriter   float64
 }
 
-// look reads the state of the outbox once.
-func (r *Relay) look(ctx context.Context, conn *pgx.Conn, last *time.Time, before *int64) error {
+func (r *Relay) look(ctx context.Context, conn *pgx.Conn, w *watched) error {
 	ctx, cancel := context.WithTimeout(ctx, watchEvery)
 	defer cancel()
 	rows, err := conn.Query(ctx, r.workers[0].sql.state, r.floors())
@@ -86,12 +100,12 @@ func (r *Relay) look(ctx context.Context, conn *pgx.Conn, last *time.Time, befor
 	r.show(&s, backlog)
 
 	now, delivered := time.Now(), r.delivered.Load()
-	rate := float64(delivered-*before) / now.Sub(*last).Seconds()
-	if backlog >= backlogLogged && delivered > *before {
+	rate := float64(delivered-w.before) / now.Sub(w.last).Seconds()
+	if backlog >= backlogLogged && delivered > w.before {
 		left := time.Duration(float64(backlog) / rate * float64(time.Second)).Round(time.Second)
 		r.logger.Info("draining a backlog", zap.Int("messages_per_second", int(rate)), zap.Int64("remaining", backlog), zap.Duration("estimate", left))
 	}
-	*last, *before = now, delivered
+	w.last, w.before = now, delivered
 	return nil
 }
 
