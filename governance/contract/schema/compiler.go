@@ -21,11 +21,10 @@ type Compiler struct {
 	byURL          loader
 	patterns       map[string]jsonschema.Regexp
 	discriminators []discriminator
-	ids            map[string]string   // location of what has an $id, by URL; nil until needed
-	anchors        map[string][]string // locations by resource and anchor
-	shapes         map[string]*Shape   // by the locations they unite
-	types          map[string]Types    // by location
-	engines        [2]*engine          // by direction
+	identities     *identities       // nil until needed
+	shapes         map[string]*Shape // by the locations they unite
+	types          map[string]Types  // by location
+	engines        [2]*engine        // by direction
 }
 
 // engine compiles entries for one direction.

@@ -105,7 +105,7 @@ func (c *Compiler) aliased(location string) string {
 		if !ok || len(object) > 1 && c.dialect == OpenAPI31 {
 			return location
 		}
-		next, _, err := c.resolve(&entry{location: location, base: c.base(location)}, reference)
+		next, _, err := c.resolve(c.newEntry(location), reference)
 		if err != nil {
 			return location
 		}

@@ -17,6 +17,7 @@ type entry struct {
 	location string
 	url      string // under which the engine has it
 	base     string // what its references are relative to
+	resource string // the location of what has that URL
 	copy     any
 	refersTo []*entry
 	dynamic  []string // pointers to what has a $dynamicAnchor
@@ -28,7 +29,8 @@ func (c *Compiler) entry(location string) *entry {
 	if e, ok := c.entries[location]; ok {
 		return e
 	}
-	e := &entry{location: location, url: "weir://schema/" + strconv.Itoa(len(c.entries)), base: c.base(location)}
+	e := c.newEntry(location)
+	e.url = "weir://schema/" + strconv.Itoa(len(c.entries))
 	c.entries[location], c.byURL[e.url] = e, e
 	value, ok := c.files.value(location)
 	if !ok {

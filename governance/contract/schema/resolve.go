@@ -3,7 +3,6 @@ package schema
 import (
 	"fmt"
 	"net/url"
-	"slices"
 	"strings"
 )
 
@@ -14,22 +13,28 @@ import (
 // what JSON Schema calls a schema resource, the scope of $dynamicRef. In OpenAPI 3.0, which has no such things,
 // each target of a reference is an entry.
 
-// base returns the URL that references at a location are relative to: the file's, or that of the $id around it.
-func (c *Compiler) base(location string) string {
+// newEntry returns the entry at a location, which references are resolved for: they are relative to the file, or to the
+// $id around them.
+func (c *Compiler) newEntry(location string) *entry {
 	file, pointer := split(location)
+	e := &entry{location: location, base: file, resource: file + "#"}
 	if c.dialect == OpenAPI30 {
-		return file
+		return e
 	}
-	base, value := file, c.files[file]
-	for _, token := range append(tokens(pointer), "") {
+	here, value := e.resource, c.files[file]
+	path := tokens(pointer)
+	for i := 0; ; i++ {
 		if id := identity(value); id != "" {
-			if joined, err := joined(base, id); err == nil {
-				base = joined
+			if joined, err := joined(e.base, id); err == nil {
+				e.base, e.resource = joined, here
 			}
 		}
-		value, _ = step(value, token)
+		if i == len(path) {
+			return e
+		}
+		value, _ = step(value, path[i])
+		here = child(here, path[i])
 	}
-	return base
 }
 
 // identity returns the $id of a schema, "" if there is none.
@@ -49,85 +54,20 @@ func (c *Compiler) resolve(e *entry, reference string) (location, anchor string,
 	if fragment, err = url.PathUnescape(fragment); err != nil {
 		return "", "", fmt.Errorf("$ref %q has a broken percent-encoding", reference)
 	}
-	location = resource + "#"
-	if _, ok := c.files[resource]; !ok {
-		if location, ok = c.identified()[resource]; !ok {
-			return "", "", fmt.Errorf("$ref %q leads to %s, which is none of the files that were read", reference, resource)
-		}
+	if location, err = c.resourceAt(e, resource); err != nil {
+		return "", "", fmt.Errorf("$ref %q %w", reference, err)
 	}
 	if fragment != "" && fragment[0] != '/' {
-		location, err = c.anchored(e, location, fragment, reference)
-		return location, fragment, err
+		if location, err = c.anchored(e, location, fragment); err != nil {
+			return "", "", fmt.Errorf("$ref %q %w", reference, err)
+		}
+		return location, fragment, nil
 	}
 	location += fragment
 	if _, ok := c.files.value(location); !ok {
 		return "", "", fmt.Errorf("$ref %q leads nowhere: there is no such place in %s", reference, resource)
 	}
 	return location, "", nil
-}
-
-// identified returns the locations of all schemas that have an $id, by URL. All files are searched once.
-func (c *Compiler) identified() map[string]string {
-	if c.ids == nil {
-		c.ids, c.anchors = make(map[string]string), make(map[string][]string)
-		if c.dialect == OpenAPI31 {
-			for file, tree := range c.files {
-				c.search(tree, file+"#", file, file+"#")
-			}
-		}
-	}
-	return c.ids
-}
-
-// holdsValues are keywords and fields below which there are values, not schemas.
-var holdsValues = map[string]bool{"enum": true, "const": true, "default": true, "example": true, "examples": true}
-
-// search collects the $id and anchors below value. resource is the location of the schema resource around it.
-func (c *Compiler) search(value any, location, base, resource string) {
-	switch value := value.(type) {
-	case []any:
-		for i, item := range value {
-			c.search(item, fmt.Sprintf("%s/%d", location, i), base, resource)
-		}
-	case map[string]any:
-		if id := identity(value); id != "" {
-			if url, err := joined(base, id); err == nil {
-				base, resource = url, location
-				c.ids[url] = location
-			}
-		}
-		for _, name := range []string{"$anchor", "$dynamicAnchor"} {
-			if anchor, ok := value[name].(string); ok {
-				c.anchors[resource+" "+anchor] = append(c.anchors[resource+" "+anchor], location)
-			}
-		}
-		for name, member := range value {
-			if !holdsValues[name] {
-				c.search(member, child(location, name), base, resource)
-			}
-		}
-	}
-}
-
-// anchored returns the location of an anchor in the resource at a location. A document without any $id is one
-// resource, in which several schemas may have the same anchor: then the entry's own is meant.
-func (c *Compiler) anchored(e *entry, resource, anchor, reference string) (string, error) {
-	c.identified()
-	found := c.anchors[resource+" "+anchor]
-	for _, location := range found {
-		if len(found) > 1 && (location == e.location || strings.HasPrefix(location, e.location+"/")) {
-			return location, nil
-		}
-	}
-	slices.Sort(found)
-	switch len(found) {
-	case 0:
-		return "", fmt.Errorf("$ref %q leads nowhere: there is no $anchor or $dynamicAnchor %q", reference, anchor)
-	case 1:
-		return found[0], nil
-	}
-	return "", fmt.Errorf("$ref %q is ambiguous: the anchor stands at %s; give one of these schemas an $id", reference,
-		strings.Join(found, " and "))
 }
 
 // root returns the location of the entry that a location belongs to, and the pointer from there.

@@ -66,6 +66,22 @@ func TestReferences(t *testing.T) {
 			docURL: `{"components": {"schemas": {"A": {"items": {"$ref": "#n"}, "$defs": {"n": {"$anchor": "n", "type": "integer"}}},
 				"B": {"$defs": {"n": {"$anchor": "n", "type": "string"}}}}}}`,
 		}, atA, []string{`[1]`}, []refusal{no(`["x"]`, "/0 type")}},
+		{"$anchor in a default response", OpenAPI31, map[string]string{
+			docURL: `{"paths": {"/": {"get": {"responses": {"default": {"content": {"a/b": {"schema": {"$anchor": "n", "type": "integer"}}}}}}}},
+				"components": {"schemas": {"A": {"$ref": "#n"}}}}`,
+		}, atA, []string{`1`}, []refusal{no(`"x"`, " type")}},
+		{"$anchor of what is called as a keyword for values", OpenAPI31, map[string]string{
+			docURL: `{"components": {"schemas": {"A": {"properties": {"a": {"$ref": "#e"}, "b": {"$ref": "#x"}}}, "example": {"$anchor": "e", "type": "integer"},
+				"B": {"properties": {"examples": {"$anchor": "x", "type": "string"}}}}}}`,
+		}, atA, []string{`{"a": 1, "b": "x"}`}, []refusal{no(`{"a": "x", "b": 1}`, "/a type", "/b type")}},
+		{"$id in a parameter called schema", OpenAPI31, map[string]string{
+			docURL: `{"components": {"parameters": {"schema": {"schema": {"$id": "https://example.org/n", "type": "integer"}}},
+				"schemas": {"A": {"$ref": "https://example.org/n"}}}}`,
+		}, atA, []string{`1`}, []refusal{no(`"x"`, " type")}},
+		{"the same $id twice, each by itself", OpenAPI31, map[string]string{
+			docURL: `{"components": {"schemas": {"A": {"$id": "https://example.org/n", "items": {"$ref": "#/$defs/n"}, "$defs": {"n": {"type": "integer"}}},
+				"B": {"$id": "https://example.org/n", "items": {"$ref": "#/$defs/n"}, "$defs": {"n": {"type": "string"}}}}}}`,
+		}, atA, []string{`[1]`}, []refusal{no(`["x"]`, "/0 type")}},
 		{"$dynamicRef: a list of something", OpenAPI31, map[string]string{
 			docURL: `{"components": {"schemas": {
 				"List": {"$id": "list", "type": "array", "items": {"$dynamicRef": "#item"}, "$defs": {"item": {"$dynamicAnchor": "item", "not": {}}}},
@@ -110,6 +126,18 @@ func TestReferences(t *testing.T) {
 	}
 }
 
+// What has an $id where no schema is, by a keyword that nobody knows or in a value, has none. Maps have no order: it would
+// be found some of the times.
+func TestOnlySchemasHaveNames(t *testing.T) {
+	const other = `{"$id": "https://example.org/n", "$anchor": "a", "type": "string"}`
+	for range 20 {
+		c := compilerFor(t, OpenAPI31, `{"A": {"properties": {"a": {"$ref": "https://example.org/n"}, "b": {"$ref": "https://example.org/n#a"}}},
+			"N": {"$id": "https://example.org/n", "$defs": {"n": {"$anchor": "a"}}, "type": "integer"},
+			"O": {"not": {"unknown": [`+other+`], "x-old": `+other+`}, "default": `+other+`, "properties": {"o": {"const": `+other+`}}}}`, Settings{})
+		expect(t, compile(t, c, atA, Request), `{"a": "x", "b": 1}`, "/a type")
+	}
+}
+
 // What is wrong with schemas is said with its place, all of it at once.
 func TestProblems(t *testing.T) {
 	tests := []struct {
@@ -125,6 +153,8 @@ func TestProblems(t *testing.T) {
 		{"$ref of a wrong type", OpenAPI31, `{"A": {"$ref": 1}}`, []string{"/A/$ref: must be a string"}},
 		{"missing anchor", OpenAPI31, `{"A": {"$ref": "#b"}}`, []string{`/A/$ref: no $anchor or $dynamicAnchor "b"`}},
 		{"ambiguous anchor", OpenAPI31, `{"A": {"$ref": "#b"}, "B": {"$anchor": "b"}, "C": {"$anchor": "b"}}`, []string{"/A/$ref: is ambiguous"}},
+		{"ambiguous $id", OpenAPI31, `{"A": {"$ref": "https://example.org/n"}, "B": {"$id": "https://example.org/n"}, "C": {"$id": "https://example.org/n"}}`,
+			[]string{"/A/$ref: is ambiguous"}},
 		{"lookahead", OpenAPI30, `{"A": {"pattern": "^(?=.*[0-9]).{8,}$"}}`, []string{"/A/pattern: RE2 has no lookahead (?=...)"}},
 		{"several, also behind references", OpenAPI31, `{"A": {"properties": {"a": {"pattern": "(a)\\1"}, "b": {"$ref": "#/components/schemas/B"}}},
 			"B": {"patternProperties": {"(?<!x)y": {}}}}`,

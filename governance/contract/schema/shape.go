@@ -163,7 +163,7 @@ func collectSchema(value any, location string, locations *[]string, isFalse *boo
 // madeOf returns the locations of the schemas that judge the same value.
 func (c *Compiler) madeOf(location string, schema map[string]any) (parts []string) {
 	if reference, ok := schema["$ref"].(string); ok {
-		if target, _, err := c.resolve(&entry{location: location, base: c.base(location)}, reference); err == nil {
+		if target, _, err := c.resolve(c.newEntry(location), reference); err == nil {
 			parts = append(parts, target)
 		}
 		if c.dialect == OpenAPI30 {
@@ -224,7 +224,7 @@ func (c *Compiler) typesFrom(location string) Types {
 	}
 	types := allTypes
 	if reference, ok := schema["$ref"].(string); ok {
-		if target, _, err := c.resolve(&entry{location: location, base: c.base(location)}, reference); err == nil {
+		if target, _, err := c.resolve(c.newEntry(location), reference); err == nil {
 			types = c.typesAt(target)
 		}
 		if c.dialect == OpenAPI30 {
