@@ -191,6 +191,22 @@ components:
 	}
 }
 
+// Anchors of a file are found before anything refers to the schemas that have them.
+func TestAnchorsOfAnotherFile(t *testing.T) {
+	doc := files{
+		"/api/main.yaml":  head31 + "components: {schemas: {A: {$ref: 'types.yaml#n'}, B: {$ref: 'types.yaml#/$defs/b'}}}\n",
+		"/api/types.yaml": "$defs: {b: {items: {$dynamicRef: '#d'}}, c: {$anchor: n, $ref: '#/$defs/e'}, d: {$dynamicAnchor: d}, e: {type: string}}\n",
+	}.mustLoad(t)
+	schemas := doc.Root().Get("components").Get("schemas")
+	if got := schemas.Get("A").Follow().Location(); got != "file:///api/types.yaml#/$defs/e" {
+		t.Errorf("A leads to %q", got)
+	}
+	_, err := files{"/api/main.yaml": head31 + "components: {schemas: {A: {$ref: 'types.yaml#n'}}}\n", "/api/types.yaml": "[n]"}.load(t)
+	if err == nil || !strings.Contains(err.Error(), `no $anchor "n"`) {
+		t.Errorf("an anchor in what is no schema: %v", err)
+	}
+}
+
 func TestZeroNode(t *testing.T) {
 	var n document.Node
 	if n.Get("a").Item(3).Follow().Exists() || n.Len() != 0 || len(n.Keys()) != 0 || n.String() != "" || n.Bool() || n.Location() != "" {

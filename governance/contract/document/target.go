@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/weirproxy/weir/governance/contract/schema"
 )
 
 // target is the value that a reference leads to. base is what it is relative to, and from the file that it stands in.
@@ -30,7 +32,7 @@ func (r *resolver) target(ref string, base *url.URL, from *file) (spot, any, err
 		return spot{}, nil, fmt.Errorf("$ref %q: %w", ref, err)
 	}
 	if fragment != "" && fragment[0] != '/' {
-		named, known := r.named[u.String()+"#"+fragment]
+		named, known := r.anchor(u, fragment, at, v)
 		if !known {
 			return spot{}, nil, fmt.Errorf("$ref %q leads nowhere: there is no $anchor %q", ref, fragment)
 		}
@@ -46,6 +48,17 @@ func (r *resolver) target(ref string, base *url.URL, from *file) (spot, any, err
 		at = at.member(name)
 	}
 	return at, found, nil
+}
+
+// anchor is the schema with an $anchor in a resource. Of a file that is a schema, only parts may have been walked over yet.
+func (r *resolver) anchor(u *url.URL, name string, at spot, v any) (spot, bool) {
+	key := u.String() + "#" + name
+	named, known := r.named[key]
+	if _, isObject := v.(map[string]any); !known && isObject && at.pointer == "" && r.dialect != schema.OpenAPI30 {
+		r.value(at, v, schemaObject, at.file.url)
+		named, known = r.named[key]
+	}
+	return named, known
 }
 
 // missing says what of a pointer is not there.
