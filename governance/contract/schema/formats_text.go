@@ -245,7 +245,21 @@ func parsedURI(text string) (*url.URL, bool) {
 	if host := parsed.Hostname(); strings.Contains(host, ":") && !isIPv6(host) {
 		return nil, false
 	}
-	return parsed, true
+	authority, rest := authorityOf(strings.TrimPrefix(text[len(parsed.Scheme):], ":"))
+	return parsed, strings.Count(authority, "@") < 2 && !strings.ContainsAny(rest, "[]")
+}
+
+// authorityOf separates the authority from what comes behind the scheme.
+func authorityOf(text string) (authority, rest string) {
+	behind, ok := strings.CutPrefix(text, "//")
+	if !ok {
+		return "", text
+	}
+	end := strings.IndexAny(behind, "/?#")
+	if end < 0 {
+		end = len(behind)
+	}
+	return behind[:end], behind[end:]
 }
 
 func isHex(c byte) bool { return isDigit(c) || 'a' <= c|0x20 && c|0x20 <= 'f' }
