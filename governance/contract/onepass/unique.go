@@ -30,7 +30,7 @@ func (r *run) areUnique(texts []span) Verdict {
 		if !ok {
 			return Unknown
 		}
-		r.prints = append(r.prints, item{print, text})
+		r.prints = append(r.prints, item{print &^ r.ignored, text})
 	}
 	slices.SortFunc(r.prints, func(a, b item) int { return cmp.Compare(a.print, b.print) })
 	v := Valid
