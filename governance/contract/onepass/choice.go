@@ -29,11 +29,12 @@ func (r *run) settle(rest *rest, p place) Verdict {
 
 // whole has the value judged in one piece, paid from the same budget: a text may have many such values.
 func (r *run) whole(w whole, p place) Verdict {
-	if r.budget -= r.visitsSince(p); r.budget < 0 {
+	if !r.budget.pay(r.visitsSince(p)) {
 		return Unknown
 	}
-	v, visits := w.judge(r.bytes[p.start:r.at], r.budget)
-	r.budget -= visits
+	r.budget.release()
+	v, visits := w.judge(r.bytes[p.start:r.at], r.budget.left)
+	r.budget.left -= visits
 	return v
 }
 
@@ -99,7 +100,7 @@ func (r *run) visitsSince(p place) int { return max(r.nodes-p.nodes, (r.at-p.sta
 
 // branch judges a value again, by another node. All that is strict and limited about it has been judged before.
 func (r *run) branch(n *node, p place) Verdict {
-	if r.budget < 0 || r.nested >= maxNested {
+	if r.budget.left < 0 || r.nested >= maxNested {
 		return Unknown
 	}
 	at, nodes, depth := r.at, r.nodes, r.depth
@@ -108,10 +109,10 @@ func (r *run) branch(n *node, p place) Verdict {
 	r.nested++
 	v := r.value(n)
 	r.nested--
-	r.budget -= r.visitsSince(p)
+	ok := r.budget.pay(r.visitsSince(p))
 	r.at, r.nodes, r.depth = at, nodes, depth
 	r.seen, r.names, r.items, r.counters = r.seen[:seen], r.names[:names], r.items[:items], r.counters[:counters]
-	if r.budget < 0 {
+	if !ok {
 		return Unknown
 	}
 	return v

@@ -51,7 +51,7 @@ func (c *Compiler) Compile(schema *jsonschema.Schema) *Program {
 	if c.movable.reachedFrom(schema) {
 		return &Program{whole: []string{schema.Location}}
 	}
-	p := &Program{root: c.node(schema), limits: c.options.Limits}
+	p := &Program{root: c.node(schema), limits: c.options.Limits, heavy: c.options.Heavy}
 	for i := 0; i < len(c.queue); i++ { // it grows; what is deepest comes last
 		c.fill(c.queue[i].node, c.queue[i].set)
 	}

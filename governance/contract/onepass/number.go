@@ -150,8 +150,8 @@ func (d *decimal) isMultiple(text string, of *decimal) bool {
 }
 
 // judge judges a number that was read, paid from the budget as if it were calculated with as a big.Rat.
-func (n *numberNode) judge(d *decimal, text string, budget *int) Verdict {
-	if *budget -= n.exact * d.length / digitsPerVisit; *budget < 0 {
+func (n *numberNode) judge(d *decimal, text string, left *budget) Verdict {
+	if !left.pay(n.exact * d.length / digitsPerVisit) {
 		return Unknown
 	}
 	if n.integer && !d.isInteger(text) {

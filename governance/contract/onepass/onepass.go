@@ -36,6 +36,7 @@
 //   - seam.go: what extensions of compiled schemas must tell;
 //   - run.go, object.go, array.go, choice.go, select.go: the run; value.go: values that are no JSON texts;
 //   - unique.go: uniqueItems;
+//   - budget.go: the bound on what a run may do;
 //   - scan.go, text.go, number.go: the tokens, and what is judged of them alone;
 //   - table.go, names.go: the members of an object: which they are, and that none is named twice.
 //
@@ -93,6 +94,10 @@ type Options struct {
 	// JSON within the limits, and how many visits that may take; it returns how many it may have taken. It is called
 	// while schemas are compiled, and what it returns by many at a time.
 	Whole func(*jsonschema.Schema) func(text []byte, budget int) (Verdict, int)
+
+	// Heavy is held while a text is judged that takes 100,000 visits or more, but not while Whole judges. Default: such
+	// texts are judged like others.
+	Heavy sync.Locker
 }
 
 // Format judges texts and numbers. Where both are nil, what has the format is judged whole.
@@ -105,6 +110,7 @@ type Format struct {
 type Program struct {
 	root   *node
 	limits strictjson.Limits
+	heavy  sync.Locker
 
 	whole   []string
 	choices int
@@ -132,10 +138,6 @@ func (p *Program) Judge(text []byte) Verdict {
 
 // maxText is where positions end, which are 32-bit.
 const maxText = 1<<31 - 1
-
-// visitsPerNode times Limits.Nodes is how many values branches may visit again in a run. Long strings, long numbers and
-// regular expressions are paid from it, too. It is the budget of package schema, of which a visit here takes a tenth.
-const visitsPerNode = 12
 
 var runs = sync.Pool{New: func() any { return new(run) }}
 

@@ -12,7 +12,7 @@ type run struct {
 	depth  int
 	nodes  int // values so far
 	limits strictjson.Limits
-	budget int // visits that may still be made by branches, and by what takes long for one value
+	budget budget
 	nested int // branches inside each other
 
 	seen     []uint64 // the properties that the objects around here have had, a bit each
@@ -31,8 +31,9 @@ func (r *run) part(s span) string { return r.text[s.start:s.end] }
 
 // judge judges a text. What a run has allocated is used again for the next text; it keeps nothing of the text itself.
 func (r *run) judge(p *Program, text []byte) Verdict {
-	r.text, r.bytes, r.limits, r.budget = view(text), text, p.limits, visitsPerNode*p.limits.Nodes
+	r.text, r.bytes, r.limits, r.budget = view(text), text, p.limits, newBudget(p)
 	v := r.document(p.root)
+	r.budget.release()
 	*r = run{seen: r.seen[:0], names: r.names[:0], items: r.items[:0], prints: r.prints[:0],
 		counters: r.counters[:0], decoded: r.decoded[:0], ignored: r.ignored}
 	return v

@@ -7,9 +7,9 @@ package onepass
 func (r *run) selected(s *selector) (*objectNode, Verdict) {
 	start := r.at
 	text, ok := r.ahead(s.property)
-	r.budget -= (r.at - start) / bytesPerVisit
+	paid := r.budget.pay((r.at - start) / bytesPerVisit)
 	r.at = start
-	if r.budget < 0 {
+	if !paid {
 		return nil, Unknown
 	}
 	n := s.branches[text]

@@ -22,7 +22,7 @@ func (r *run) areUnique(texts []span) Verdict {
 	defer func() { r.at = end }()
 	r.prints = r.prints[:0]
 	for _, text := range texts {
-		if r.budget -= 1 + int(text.end-text.start)/bytesPerVisit; r.budget < 0 {
+		if !r.budget.pay(1 + int(text.end-text.start)/bytesPerVisit) {
 			return Unknown
 		}
 		r.at = int(text.start)

@@ -13,7 +13,8 @@ func (p *Program) Value(value any) Verdict {
 	if p.root == nil {
 		return Unknown
 	}
-	r := run{limits: p.limits, budget: visitsPerNode * p.limits.Nodes}
+	r := run{limits: p.limits, budget: newBudget(p)}
+	defer r.budget.release()
 	return r.decodedValue(p.root, value)
 }
 

@@ -82,6 +82,7 @@ func (c *Compiler) newPrograms(e *engine) *onepass.Compiler {
 			return f
 		},
 		Weight: patternWeight,
+		Heavy:  heavy,
 		Whole: func(s *jsonschema.Schema) func([]byte, int) (onepass.Verdict, int) {
 			return newValidator(s, e.costs.of(s), c.settings.JSON).part
 		},
@@ -100,8 +101,8 @@ func (v *validator) part(text []byte, budget int) (onepass.Verdict, int) {
 		return onepass.Unknown, budget
 	}
 	if visits > heavyVisits {
-		heavy <- struct{}{}
-		defer func() { <-heavy }()
+		heavy.Lock()
+		defer heavy.Unlock()
 	}
 	if v.schema.Validate(value) != nil {
 		return onepass.Invalid, int(visits)

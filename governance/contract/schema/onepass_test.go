@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/weirproxy/weir/governance/contract/onepass"
 	"github.com/weirproxy/weir/governance/contract/strictjson"
@@ -72,5 +73,53 @@ func TestProgramsNeedNoBound(t *testing.T) {
 	}
 	if found := judge(both, text); len(found) > 0 {
 		t.Errorf("with a program: %q", found)
+	}
+}
+
+// A text that takes a program long counts as a heavy validation, whatever takes long, once. What the engine judges of it
+// counts by itself. Light ones wait for nobody.
+func TestHeavyPrograms(t *testing.T) {
+	before := heavy
+	heavy = make(semaphore) // without room: who wants it waits for this test
+	defer func() { heavy = before }()
+	const schemas = `{"A": {"properties": {"p": {"items": {"pattern": "(a[ab]{30}){9}|^a"}}, "q": {"$ref": "#/components/schemas/A/properties/p"},
+		"c": {"$ref": "#/components/schemas/C"}}}, "C": ` + closed + `}`
+	v := compile(t, compilerFor(t, OpenAPI31, schemas, Settings{}), atA, Request)
+	many := `"p":[` + strings.Repeat(`"`+strings.Repeat("ab", 500)+`",`, 20) + `"a"]`
+	whole := `"c":` + strings.Repeat(`{"x":1,"a":`, 13) + "1" + strings.Repeat("}", 13)
+	for name, test := range map[string]struct {
+		text string
+		held int
+	}{
+		"light":           {`{"p":["` + strings.Repeat("ab", 100) + `"],"c":{"x":1}}`, 0},
+		"by expressions":  {`{` + many + `}`, 1},
+		"by the engine":   {`{` + whole + `}`, 1},
+		"by both":         {`{` + many + `,` + whole + `}`, 2},
+		"by both in turn": {`{` + many + `,` + whole + `,"q"` + many[3:] + `}`, 3},
+	} {
+		judged := make(chan onepass.Verdict)
+		go func() { judged <- ProgramOf(v).Judge([]byte(test.text)) }()
+		held, holding := 0, false
+		for done := false; !done; {
+			give, take := (chan struct{})(heavy), (chan struct{})(nil)
+			if holding {
+				give, take = nil, heavy
+			}
+			select {
+			case <-give:
+				held, holding = held+1, true
+			case take <- struct{}{}:
+				holding = false
+			case verdict := <-judged:
+				if done = true; verdict != onepass.Valid || holding {
+					t.Errorf("%s: the program says %v, holding is %v at the end", name, verdict, holding)
+				}
+			case <-time.After(30 * time.Second):
+				t.Fatalf("%s: nobody is waited for", name)
+			}
+		}
+		if held != test.held {
+			t.Errorf("%s: held %d times, want %d", name, held, test.held)
+		}
 	}
 }

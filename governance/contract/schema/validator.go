@@ -12,11 +12,21 @@ import (
 	"github.com/weirproxy/weir/governance/contract/strictjson"
 )
 
-// heavyVisits is how many visits make a validation a heavy one. Of these, only as many as there are processors run at
-// a time: they would not be faster together, and the library may hold 60 MB of errors for each million visits.
+// heavyVisits is how many visits make a validation a heavy one, of the engine or of a program. Of these, only as many as
+// there are processors run at a time: they would not be faster together, and the library may hold 60 MB of errors for each
+// million visits.
 const heavyVisits = 100_000
 
-var heavy = make(chan struct{}, runtime.GOMAXPROCS(0))
+var heavy = make(semaphore, runtime.GOMAXPROCS(0))
+
+// semaphore is a sync.Locker that several may hold.
+type semaphore chan struct{}
+
+// Lock implements sync.Locker.
+func (s semaphore) Lock() { s <- struct{}{} }
+
+// Unlock implements sync.Locker.
+func (s semaphore) Unlock() { <-s }
 
 // validator judges values by a compiled schema.
 type validator struct {
@@ -65,8 +75,8 @@ func (v *validator) judge(value any, nodes, text int, report *Report) {
 			report.Add("", "nodes", "takes more steps to judge than allowed: it is too large for the alternatives of its schema")
 			return
 		}
-		heavy <- struct{}{}
-		defer func() { <-heavy }()
+		heavy.Lock()
+		defer heavy.Unlock()
 	}
 	err := v.schema.Validate(value)
 	var invalid *jsonschema.ValidationError
