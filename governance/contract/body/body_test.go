@@ -204,6 +204,44 @@ func TestFormOfAUnion(t *testing.T) {
 	}
 }
 
+// What may be null besides is read as if it could not be, since no field is null. A part of an allOf that says nothing of
+// the type changes nothing.
+func TestFieldsThatMayBeNull(t *testing.T) {
+	const document = `{"allOf": [{"type": "object", "properties": {
+		"tags": {"type": ["array", "null"], "items": {"type": ["integer", "null"]}}, "address": {"anyOf": [{"type": "object", "required": ["city"]}, {"type": "null"}]},
+		"items": {"type": ["array", "null"], "items": {"type": ["object", "null"], "required": ["id"]}}, "n": {"type": "integer"}, "kind": {"type": "integer", "enum": [1.0, 2.0]}}},
+		{"properties": {"n": {"description": "how many"}, "tags": {"maxItems": 2}}}]}`
+	spec := specOf(t, document)
+	form, err := NewForm(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := NewMultipart(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct{ form, parts, want string }{
+		{"n=5&kind=2", "n||5,kind||2", ""},
+		{"n=x", "n||x", "/n type"},
+		{"tags=1", "tags||1", ""},
+		{"tags=1&tags=2", "tags||1,tags||2", ""},
+		{"tags=1&tags=2&tags=3", "tags||1,tags||2,tags||3", "/tags max_items"},
+		{"tags=x", "tags||x", "/tags/0 type"},
+		{`address={"city":1}`, `address||{"city":1}`, ""},
+		{`address={}`, `address||{}`, "/address any_of, /address/city required"},
+		{`items={"id":1}&items={}`, `items||{"id":1},items||{}`, "/items/1/id required"},
+	} {
+		var ofForm, ofParts schema.Report
+		form.Check([]byte(row.form), &ofForm)
+		m.Check([]byte(parts(strings.Split(row.parts, ",")...)), "multipart/form-data; boundary=X", &ofParts)
+		for _, report := range []*schema.Report{&ofForm, &ofParts} {
+			if got := strings.Join(found(t, report), ", "); got != row.want {
+				t.Errorf("%s: %q, want %q", row.form, got, row.want)
+			}
+		}
+	}
+}
+
 func TestFormLimits(t *testing.T) {
 	spec := specOf(t, `{"type":"object"}`)
 	spec.Settings.JSON.Properties = 3

@@ -189,3 +189,22 @@ func BenchmarkPathString(b *testing.B) {
 		b.Fatal(report.Violations)
 	}
 }
+
+// Members that may be null besides, and types that only one part of an allOf has.
+func TestTypesOfMembers(t *testing.T) {
+	spec := compiled(t, inQuery, `{"type": "object", "allOf": [{"properties": {"tags": {"type": ["array", "null"], "items": {"type": "integer"}}, "n": {"type": "integer"}}},
+		{"properties": {"n": {"description": "how many"}}}]}`, schema.Settings{})
+	spec.Style = "deepObject"
+	for text, want := range map[string]string{
+		"color[tags]=1": "", "color[tags]=1&color[tags]=2": "", "color[tags][0]=1": "", "color[tags]=x": "type /tags/0", "color[n]=5": "", "color[n]=x": "type /n",
+	} {
+		_, report := read(t, spec, text)
+		var got []string
+		for _, violation := range report.Violations {
+			got = append(got, violation.Code+" "+violation.Pointer)
+		}
+		if strings.Join(got, ", ") != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+	}
+}

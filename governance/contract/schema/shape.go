@@ -1,32 +1,17 @@
 package schema
 
 import (
-	"encoding/json"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// Types is a set of JSON types. None means any.
-type Types uint8
-
-const (
-	Null Types = 1 << iota
-	Boolean
-	Integer
-	Number // includes integers
-	String
-	Array
-	Object
-)
-
-const allTypes = Null | Boolean | Integer | Number | String | Array | Object
-
 // Shape says which types a value has where a text must be turned into one: in parameters and forms. It unites what
 // the parts of allOf, anyOf and oneOf say, so a value of that shape may still not be valid.
 type Shape struct {
-	// Types are the types that the schema allows, 0 if it allows any.
+	// Types are the types that the schema allows, 0 if it allows any. Null is one only if there is no other, as no text
+	// is null.
 	Types Types
 
 	// Formats are the values of format that occur, e.g. binary.
@@ -53,36 +38,58 @@ func (s *Shape) Validator() Validator { return s.validator }
 
 // Shape tells how to turn texts into values for the schema at location. It never fails: what Compile refuses has
 // the shape of anything.
-func (c *Compiler) Shape(location string) *Shape { return c.shapeOf([]string{location}) }
+func (c *Compiler) Shape(location string) *Shape {
+	return c.shapeOf(described{all: []string{location}})
+}
 
-// shapeOf returns the united shape of several schemas.
-func (c *Compiler) shapeOf(locations []string) *Shape {
-	slices.Sort(locations)
-	locations = slices.Compact(locations)
-	key := strings.Join(locations, "\n")
+// described are the locations of the schemas that describe a value: it must fit all of those that parts of an allOf have,
+// but one only of those that branches of an anyOf or oneOf have.
+type described struct{ all, any []string }
+
+func (d *described) add(location string, alternative bool) {
+	if alternative {
+		d.any = append(d.any, location)
+	} else {
+		d.all = append(d.all, location)
+	}
+}
+
+// shapeOf returns the shape of what is described.
+func (c *Compiler) shapeOf(d described) *Shape {
+	d.all, d.any = distinctSorted(d.all), distinctSorted(d.any)
+	key := strings.Join(d.all, "\n") + "\n\n" + strings.Join(d.any, "\n")
 	if shape, ok := c.shapes[key]; ok {
 		return shape
 	}
-	shape := new(Shape)
+	shape := &Shape{Types: c.typesOfAll(d)}
 	c.shapes[key] = shape // before it is complete, as schemas contain themselves
-	b := shapeBuilder{Compiler: c, seen: make(map[string]bool), properties: make(map[string][]string)}
-	for _, location := range locations {
-		shape.Types |= c.typesAt(location)
-		b.add(location)
+	b := shapeBuilder{Compiler: c, seen: make(map[string]bool), properties: make(map[string]described)}
+	for _, location := range d.all {
+		b.add(location, false)
+	}
+	for _, location := range d.any {
+		b.add(location, true)
 	}
 	if shape.Types == allTypes {
 		shape.Types = b.meant
 	}
-	switch {
-	case shape.Types&Number != 0:
+	if shape.Types&Number != 0 {
 		shape.Types &^= Integer
+	}
+	if shape.Types != Null {
+		shape.Types &^= Null
 	}
 	b.build(shape)
 	scalars := shape.Types & (Boolean | Integer | Number | String)
-	if len(locations) == 1 && shape.Types != 0 && scalars&(scalars-1) != 0 {
-		shape.validator, _ = c.Compile(locations[0], Request) // Compile of the whole reports what is wrong
+	if len(d.all) == 1 && len(d.any) == 0 && scalars&(scalars-1) != 0 {
+		shape.validator, _ = c.Compile(d.all[0], Request) // Compile of the whole reports what is wrong
 	}
 	return shape
+}
+
+func distinctSorted(locations []string) []string {
+	slices.Sort(locations)
+	return slices.Compact(locations)
 }
 
 // shapeBuilder collects where the parts of a shape are described.
@@ -90,9 +97,9 @@ type shapeBuilder struct {
 	*Compiler
 	seen              map[string]bool
 	formats           []string
-	properties        map[string][]string
-	additional, items []string
-	prefix            [][]string
+	properties        map[string]described
+	additional, items described
+	prefix            []described
 	closed, bounded   bool // additionalProperties or items are false somewhere
 	meant             Types
 }
@@ -110,16 +117,21 @@ var meaning = map[string]Types{
 // numberFormats are the formats that numbers have.
 var numberFormats = []string{"int32", "int64", "float", "double"}
 
-// add collects what the schema at a location, and those that it is made of, say of members and items.
-func (b *shapeBuilder) add(location string) {
+// add collects what the schema at a location, and those that it is made of, say of members and items. It may be one of
+// several alternatives.
+func (b *shapeBuilder) add(location string, alternative bool) {
 	value, _ := b.files.value(location)
 	schema, ok := value.(map[string]any)
 	if !ok || b.seen[location] {
 		return
 	}
 	b.seen[location] = true
-	for _, part := range b.madeOf(location, schema) {
-		b.add(part)
+	parts := b.madeOf(location, schema)
+	for _, part := range parts.all {
+		b.add(part, alternative)
+	}
+	for _, part := range parts.any {
+		b.add(part, true)
 	}
 	if _, isReference := schema["$ref"]; isReference && b.dialect == OpenAPI30 {
 		return
@@ -137,34 +149,31 @@ func (b *shapeBuilder) add(location string) {
 	}
 	properties, _ := schema["properties"].(map[string]any)
 	for name := range properties {
-		b.properties[name] = append(b.properties[name], child(location+"/properties", name))
+		property := b.properties[name]
+		property.add(child(location+"/properties", name), alternative)
+		b.properties[name] = property
 	}
-	collectSchema(schema["additionalProperties"], location+"/additionalProperties", &b.additional, &b.closed)
-	collectSchema(schema["items"], location+"/items", &b.items, &b.bounded)
+	b.closed = b.closed || schema["additionalProperties"] == false
+	b.bounded = b.bounded || schema["items"] == false
+	for keyword, rest := range map[string]*described{"additionalProperties": &b.additional, "items": &b.items} {
+		if _, isObject := schema[keyword].(map[string]any); isObject {
+			rest.add(location+"/"+keyword, alternative)
+		}
+	}
 	prefix, _ := schema["prefixItems"].([]any)
 	for i := range prefix {
 		if i == len(b.prefix) {
-			b.prefix = append(b.prefix, nil)
+			b.prefix = append(b.prefix, described{})
 		}
-		b.prefix[i] = append(b.prefix[i], location+"/prefixItems/"+strconv.Itoa(i))
+		b.prefix[i].add(location+"/prefixItems/"+strconv.Itoa(i), alternative)
 	}
 }
 
-func collectSchema(value any, location string, locations *[]string, isFalse *bool) {
-	switch value {
-	case false:
-		*isFalse = true
-	case nil, true:
-	default:
-		*locations = append(*locations, location)
-	}
-}
-
-// madeOf returns the locations of the schemas that judge the same value.
-func (c *Compiler) madeOf(location string, schema map[string]any) (parts []string) {
+// madeOf returns the schemas that judge the same value.
+func (c *Compiler) madeOf(location string, schema map[string]any) (parts described) {
 	if reference, ok := schema["$ref"].(string); ok {
 		if target, _, err := c.resolve(c.newEntry(location), reference); err == nil {
-			parts = append(parts, target)
+			parts.add(target, false)
 		}
 		if c.dialect == OpenAPI30 {
 			return parts
@@ -173,7 +182,7 @@ func (c *Compiler) madeOf(location string, schema map[string]any) (parts []strin
 	for _, keyword := range []string{"allOf", "anyOf", "oneOf"} {
 		schemas, _ := schema[keyword].([]any)
 		for i := range schemas {
-			parts = append(parts, location+"/"+keyword+"/"+strconv.Itoa(i))
+			parts.add(location+"/"+keyword+"/"+strconv.Itoa(i), keyword != "allOf")
 		}
 	}
 	return parts
@@ -188,104 +197,20 @@ func (b *shapeBuilder) build(shape *Shape) {
 		}
 		shape.Properties[name] = b.shapeOf(b.properties[name])
 	}
-	for _, locations := range b.prefix {
-		shape.Prefix = append(shape.Prefix, b.shapeOf(locations))
+	for _, item := range b.prefix {
+		shape.Prefix = append(shape.Prefix, b.shapeOf(item))
 	}
 	shape.Additional = b.rest(b.additional, b.closed)
 	shape.Items = b.rest(b.items, b.bounded)
 }
 
 // rest is the shape of what is not named.
-func (b *shapeBuilder) rest(locations []string, isFalse bool) *Shape {
+func (b *shapeBuilder) rest(d described, isFalse bool) *Shape {
 	switch {
-	case len(locations) > 0:
-		return b.shapeOf(locations)
+	case len(d.all)+len(d.any) > 0:
+		return b.shapeOf(d)
 	case isFalse:
 		return nil
 	}
 	return new(Shape)
-}
-
-// typesAt returns the types that the schema at a location allows; an integer is a number, too.
-func (c *Compiler) typesAt(location string) Types {
-	if types, ok := c.types[location]; ok {
-		return types
-	}
-	c.types[location] = allTypes // for schemas that refer to themselves
-	c.types[location] = c.typesFrom(location)
-	return c.types[location]
-}
-
-func (c *Compiler) typesFrom(location string) Types {
-	value, _ := c.files.value(location)
-	schema, ok := value.(map[string]any)
-	if !ok {
-		return allTypes
-	}
-	types := allTypes
-	if reference, ok := schema["$ref"].(string); ok {
-		if target, _, err := c.resolve(c.newEntry(location), reference); err == nil {
-			types = c.typesAt(target)
-		}
-		if c.dialect == OpenAPI30 {
-			return types
-		}
-	}
-	types &= typesIn(schema["type"]) & typesOf(schema, c.dialect)
-	for i := range length(schema["allOf"]) {
-		types &= c.typesAt(location + "/allOf/" + strconv.Itoa(i))
-	}
-	for _, keyword := range []string{"anyOf", "oneOf"} {
-		var united Types
-		for i := range length(schema[keyword]) {
-			united |= c.typesAt(location + "/" + keyword + "/" + strconv.Itoa(i))
-		}
-		if united != 0 {
-			types &= united
-		}
-	}
-	if schema["nullable"] == true && c.dialect == OpenAPI30 {
-		types |= Null
-	}
-	return types
-}
-
-func length(value any) int {
-	items, _ := value.([]any)
-	return len(items)
-}
-
-// typesOf returns the types of the values in enum and const.
-func typesOf(schema map[string]any, d Dialect) Types {
-	values, ok := schema["enum"].([]any)
-	if constant, isConst := schema["const"]; isConst && d == OpenAPI31 {
-		values, ok = []any{constant}, true
-	}
-	if !ok {
-		return allTypes
-	}
-	var types Types
-	for _, value := range values {
-		types |= typeOf(value)
-	}
-	return types
-}
-
-func typeOf(value any) Types {
-	switch value := value.(type) {
-	case nil:
-		return Null
-	case bool:
-		return Boolean
-	case json.Number:
-		if _, ok := integral(string(value)); ok {
-			return Integer | Number
-		}
-		return Number
-	case string:
-		return String
-	case []any:
-		return Array
-	}
-	return Object
 }
