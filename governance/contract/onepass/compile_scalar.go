@@ -40,7 +40,10 @@ func (c *Compiler) number(s *spec) *numberNode {
 			n.formats = append(n.formats, f.Number)
 		}
 	}
-	n.exact += len(n.bounds) + 2*len(n.multiples)
+	n.exact += len(n.bounds) + 2*len(n.multiples) + len(n.formats)
+	if n.integer {
+		n.exact++
+	}
 	n.rest = c.rest(s)
 	return n
 }

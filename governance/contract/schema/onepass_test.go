@@ -83,7 +83,7 @@ func TestHeavyPrograms(t *testing.T) {
 	heavy = make(semaphore) // without room: who wants it waits for this test
 	defer func() { heavy = before }()
 	const schemas = `{"A": {"properties": {"p": {"items": {"pattern": "(a[ab]{30}){9}|^a"}}, "q": {"$ref": "#/components/schemas/A/properties/p"},
-		"c": {"$ref": "#/components/schemas/C"}}}, "C": ` + closed + `}`
+		"n": {"items": {"type": "integer"}}, "c": {"$ref": "#/components/schemas/C"}}}, "C": ` + closed + `}`
 	v := compile(t, compilerFor(t, OpenAPI31, schemas, Settings{}), atA, Request)
 	many := `"p":[` + strings.Repeat(`"`+strings.Repeat("ab", 500)+`",`, 20) + `"a"]`
 	whole := `"c":` + strings.Repeat(`{"x":1,"a":`, 13) + "1" + strings.Repeat("}", 13)
@@ -93,6 +93,7 @@ func TestHeavyPrograms(t *testing.T) {
 	}{
 		"light":           {`{"p":["` + strings.Repeat("ab", 100) + `"],"c":{"x":1}}`, 0},
 		"by expressions":  {`{` + many + `}`, 1},
+		"by numbers":      {`{"n":[` + strings.Repeat("12345678901234567890000000e374,", 10_000) + `1]}`, 1},
 		"by the engine":   {`{` + whole + `}`, 1},
 		"by both":         {`{` + many + `,` + whole + `}`, 2},
 		"by both in turn": {`{` + many + `,` + whole + `,"q"` + many[3:] + `}`, 3},
