@@ -31,10 +31,14 @@ func (d *Decoder) sent(p *pairs, texts []string) (s sent, broken bool) {
 	return s, broken
 }
 
-// has tells whether there is something to read in one way.
+// has tells whether there is something to read in one way. Where the schema speaks of no type, one text is no array: any
+// schema that refuses the text would allow an array of it.
 func (d *Decoder) has(r reading, s sent) bool {
-	if r == object && d.loose() {
+	switch {
+	case r == object && d.loose():
 		return len(s.members) > 0
+	case r == array && d.spec.Shape.Types == 0 && d.reads(primitive):
+		return len(s.texts) > 1
 	}
 	return len(s.texts) > 0
 }

@@ -208,3 +208,13 @@ func TestTypesOfMembers(t *testing.T) {
 		}
 	}
 }
+
+// A text that an untyped schema refuses is refused, though an array of it would be allowed.
+func TestOneTextIsNoArrayOfIt(t *testing.T) {
+	const notAdmin, short = `{"not": {"enum": ["admin"]}}`, `{"if": {"type": "string"}, "then": {"maxLength": 2}}`
+	judgeAll(t, schema.Settings{}, []verdict{
+		{inQuery, notAdmin, "color=admin", "not"}, {inQuery, notAdmin, "color=user", ""}, {inQuery, notAdmin, "color=admin&color=admin", ""},
+		{inPath, notAdmin, "admin", "not"}, {inHeader, notAdmin, "admin", "not"}, {inCookie, notAdmin, "color=admin", "not"},
+		{inQuery, short, "color=abc", "max_length"}, {inQuery, short, "color=ab", ""}, {inQuery, `{"enum": [["abc"]]}`, "color=abc", ""},
+	})
+}
