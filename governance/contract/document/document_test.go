@@ -171,7 +171,8 @@ components:
   schemas:
     A: {$ref: '#here'}
     B: {$defs: {x: {$anchor: here, type: string}}}
-    C: {$ref: 'https://example.com/d#/properties/n', minLength: 1}
+    C: {$ref: 'https://example.com/e/../d#/properties/n', minLength: 1}
+    E: {$id: '#', $ref: '#/components/schemas/B/$defs/x'}
     D:
       $id: https://example.com/d
       properties: {n: {$ref: '#/$defs/n'}, more: {$ref: '#inner'}, tree: {$dynamicRef: '#inner'}}
@@ -181,6 +182,7 @@ components:
 	for name, want := range map[string]string{
 		"A": "file:///api/main.yaml#/components/schemas/B/$defs/x",
 		"C": "file:///api/main.yaml#/components/schemas/D/$defs/n",
+		"E": "file:///api/main.yaml#/components/schemas/B/$defs/x",
 	} {
 		if got := schemas.Get(name).Follow().Location(); got != want {
 			t.Errorf("%s leads to %q, want %q", name, got, want)

@@ -81,6 +81,8 @@ func TestErrors(t *testing.T) {
 		{"not a URL", head30 + "paths: {/a: {$ref: '%zz'}}\n", "/api/main.yaml:3:14", []string{"is not a URL"}},
 		{"no such file", head30 + "paths: {/a: {$ref: 'no.yaml'}}\n", "/api/main.yaml:3:14", []string{`$ref "no.yaml"`, "not exist"}},
 		{"relative to an $id", head31 + "components: {schemas: {A: {$id: 'https://example.com/x/', properties: {b: {$ref: b.json}}}}}\n", "/api/main.yaml:3:76", []string{`relative to the $id "https://example.com/x/"`}},
+		{"$id with a fragment", head31 + "components: {schemas: {A: {$id: '#a'}}}\n", "/api/main.yaml:3:28", []string{"must not have a fragment", "$anchor"}},
+		{"$id of the file", head31 + "components: {schemas: {A: {$id: main.yaml, $ref: '#/components/schemas/B'}, B: {}}}\n", "/api/main.yaml:3:28", []string{"must not be the URL of a file"}},
 		{"error in another file", head30 + "paths: {/a: {$ref: 'bad.yaml'}}\n", "/api/bad.yaml:3:1", []string{"not correct YAML"}},
 		{"wrong type in another file", head30 + "paths: {/a: {$ref: 'wrong.yaml#/item'}}\n", "/api/wrong.yaml:2:3", []string{"get must be an Operation Object"}},
 		{"circle of parameters", head30 + "paths: {}\ncomponents:\n  parameters:\n    A: {$ref: '#/components/parameters/B'}\n    B: {$ref: '#/components/parameters/A'}\n", "/api/main.yaml:6:5", []string{"leads back to itself"}},

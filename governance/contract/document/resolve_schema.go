@@ -39,13 +39,21 @@ func (r *resolver) schema(at spot, members map[string]any, base *url.URL) {
 
 // identify notes the names by which others may refer to a schema, and returns the base inside of it.
 func (r *resolver) identify(at spot, members map[string]any, base *url.URL) *url.URL {
-	if id, ok := members["$id"].(string); ok {
+	if id, _ := members["$id"].(string); strings.TrimSuffix(id, "#") != "" {
 		u, err := base.Parse(id)
-		if err != nil {
+		switch {
+		case err != nil:
 			r.fault(at.member("$id"), "$id must be a URL: %v", err)
 			return base
+		case u.Fragment != "":
+			r.fault(at.member("$id"), "$id must not have a fragment: use $anchor to name a part of a schema")
+			return base
 		}
-		u.Fragment, u.RawFragment = "", ""
+		u.RawFragment = ""
+		if f := r.files[u.String()]; f != nil && at != (spot{f, ""}) {
+			r.fault(at.member("$id"), "$id must not be the URL of a file, which is more than this schema")
+			return base
+		}
 		base = u
 		r.named[u.String()] = at
 	}

@@ -72,18 +72,15 @@ func joined(base, reference string) (string, error) {
 	if reference == "" {
 		return base, nil
 	}
-	r, err := url.Parse(reference)
-	if err != nil {
-		return "", err
-	}
-	if r.IsAbs() {
-		return r.String(), nil
-	}
 	b, err := url.Parse(base)
 	if err != nil {
 		return "", err
 	}
-	return b.ResolveReference(r).String(), nil
+	r, err := b.Parse(reference)
+	if err != nil {
+		return "", err
+	}
+	return r.String(), nil
 }
 
 // fragment encodes a pointer as the fragment of a URL (RFC 6901, section 6).

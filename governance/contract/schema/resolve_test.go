@@ -51,7 +51,7 @@ func TestReferences(t *testing.T) {
 			docURL: `{"components": {"schemas": {"A": {"$ref": "#/components/schemas/B/x-parts/0"}, "B": {"x-parts": [{"type": "string"}]}}}}`,
 		}, atA, []string{`"x"`}, []refusal{no(`1`, " type")}},
 		{"$id", OpenAPI31, map[string]string{
-			docURL: `{"components": {"schemas": {"A": {"$ref": "https://example.org/pets/cat"},
+			docURL: `{"components": {"schemas": {"A": {"$ref": "https://example.org/pets/dogs/../cat"},
 				"B": {"$id": "https://example.org/pets/cat", "properties": {"a": {"$ref": "#/$defs/n"}, "b": {"$ref": "dog#named"}}, "$defs": {"n": {"type": "integer"}}},
 				"C": {"$id": "https://example.org/pets/dog", "$defs": {"x": {"$anchor": "named", "type": "string"}}}}}}`,
 		}, atA, []string{`{"a": 1, "b": "x"}`}, []refusal{no(`{"a": "x", "b": 1}`, "/a type", "/b type")}},
