@@ -2,7 +2,6 @@ package schema
 
 import (
 	"net/netip"
-	"net/url"
 	"strings"
 	"time"
 )
@@ -217,52 +216,6 @@ func isIPv6(text string) bool {
 	address, err := netip.ParseAddr(text)
 	return err == nil && address.Is6() && address.Zone() == ""
 }
-
-func isURI(text string) bool {
-	parsed, ok := parsedURI(text)
-	return ok && parsed.IsAbs()
-}
-
-func isURIReference(text string) bool {
-	_, ok := parsedURI(text)
-	return ok
-}
-
-// parsedURI parses a URI reference of RFC 3986. net/url is lenient with characters that must be percent-encoded.
-func parsedURI(text string) (*url.URL, bool) {
-	for i := range len(text) {
-		if c := text[i]; c <= ' ' || c >= 0x7f || strings.IndexByte("\"<>\\^`{|}", c) >= 0 {
-			return nil, false
-		}
-		if text[i] == '%' && (len(text) < i+3 || !isHex(text[i+1]) || !isHex(text[i+2])) {
-			return nil, false
-		}
-	}
-	parsed, err := url.Parse(text)
-	if err != nil {
-		return nil, false
-	}
-	if host := parsed.Hostname(); strings.Contains(host, ":") && !isIPv6(host) {
-		return nil, false
-	}
-	authority, rest := authorityOf(strings.TrimPrefix(text[len(parsed.Scheme):], ":"))
-	return parsed, strings.Count(authority, "@") < 2 && !strings.ContainsAny(rest, "[]")
-}
-
-// authorityOf separates the authority from what comes behind the scheme.
-func authorityOf(text string) (authority, rest string) {
-	behind, ok := strings.CutPrefix(text, "//")
-	if !ok {
-		return "", text
-	}
-	end := strings.IndexAny(behind, "/?#")
-	if end < 0 {
-		end = len(behind)
-	}
-	return behind[:end], behind[end:]
-}
-
-func isHex(c byte) bool { return isDigit(c) || 'a' <= c|0x20 && c|0x20 <= 'f' }
 
 func isJSONPointer(text string) bool {
 	if text != "" && text[0] != '/' {
