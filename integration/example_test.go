@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"encoding/json"
 	"maps"
 	"os"
 	"path/filepath"
@@ -190,6 +191,33 @@ func TestExampleRunsAsJSON(t *testing.T) {
 	}
 	if n := len(g.Pool("shop").Upstreams); n != 3 {
 		t.Errorf("the pool has %d upstreams, want 3", n)
+	}
+}
+
+// The example has every module, and so every kind of live state.
+func TestThePageOfTheAdminAPIHasEveryKind(t *testing.T) {
+	t.Parallel()
+	config, port := example(t)
+	g := Start(t, Weir(t), "localhost:"+strconv.Itoa(port[2019]), config)
+	var kinds map[string]any
+	if err := json.Unmarshal([]byte(g.Get("/governance/").Body), &kinds); err != nil {
+		t.Fatal(err)
+	}
+	root, err := Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile(filepath.Join(root, "docs", "modules", "governance.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for kind := range kinds {
+		if !strings.Contains(string(page), "\n| `"+kind+"` | [") && !strings.Contains(string(page), "\n| `"+kind+"` | this one") {
+			t.Errorf("docs/modules/governance.md has no row for %s", kind)
+		}
+	}
+	if len(kinds) < 10 {
+		t.Errorf("the example has %d kinds, too few to tell", len(kinds))
 	}
 }
 
