@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirproxy/weir/internal/backoff"
 	"github.com/weirproxy/weir/outboxworker/fingerprint"
 	"github.com/weirproxy/weir/outboxworker/sink"
 )
@@ -78,13 +79,15 @@ func TestAPoisonMessageDiesAfterAnOutage(t *testing.T) {
 func TestThreePoisonMessagesKeepNobody(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
+	// Two alone, until the worker of the third comes to it, must not die, nor be tried often
+	// before a good message is.
+	f.settings.Retry = backoff.Policy{Base: 300 * time.Millisecond, Cap: 500 * time.Millisecond}
+	f.settings.Outage = backoff.Policy{Base: 100 * time.Millisecond, Cap: 100 * time.Millisecond}
 	r := new(receiver)
 	r.Set(poisoned)
-	for i := range 3 {
-		f.Enqueue(fmt.Sprintf("p%d", i), "poison")
-	}
 	f.start(r)
-	// Two alone may be tried some times before a third worker has a connection.
+	f.connected()
+	f.Exec("SELECT outbox.enqueue('test', 'poison', key => 'p' || i) FROM generate_series(0, 2) i")
 	f.Eventually("true", func() string { return fmt.Sprint(len(r.Seen()) > 20) })
 	if got := f.Places(); !strings.HasSuffix(got, "0 dead") {
 		t.Errorf("without another answer: %s", got)
@@ -96,7 +99,7 @@ func TestThreePoisonMessagesKeepNobody(t *testing.T) {
 		t.Errorf("while the breaker is open, attempts are counted: %s, then %s", spent, got)
 	}
 	most := 0
-	for i := range 100 {
+	for i, end := 0, time.Now().Add(deadline); time.Now().Before(end); i++ {
 		key := fmt.Sprintf("g%d", i)
 		f.Enqueue(key, "good")
 		before := len(r.Seen())
@@ -175,6 +178,7 @@ func (o *one) Deliver(_ context.Context, m *sink.Message) sink.Result {
 func TestAReceiverThatFails(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
+	f.settings.Outage = backoff.Policy{Base: 100 * time.Millisecond, Cap: 100 * time.Millisecond}
 	r := &one{receiver: new(receiver)}
 	r.Set(func(*sink.Message) sink.Result { return failed() })
 	for i := range 200 {
@@ -182,7 +186,8 @@ func TestAReceiverThatFails(t *testing.T) {
 	}
 	f.start(sink.Keyed(r, 16))
 	f.Eventually("true", func() string { return fmt.Sprint(f.metric("outbox_receiver_away") == 1) })
-	// What was under way when it opened, in four workers, has ended some probes later.
+	// What was under way when it opened, in four workers, has ended some probes later, which
+	// is after a second or two.
 	before := len(r.Seen())
 	f.Eventually("true", func() string { return fmt.Sprint(len(r.Seen()) > before+20) })
 	r.most.Store(0)

@@ -66,6 +66,12 @@ func (f *fixture) start(to sink.Sink, change ...func(*Settings)) (stop func()) {
 	return f.Start(r.Run)
 }
 
+// connected waits until all workers of the one relay are.
+func (f *fixture) connected() {
+	f.Helper()
+	f.Eventually(fmt.Sprint(f.settings.Workers), func() string { return fmt.Sprint(f.metric("outbox_workers_connected")) })
+}
+
 func (f *fixture) metric(name string) float64 {
 	f.Helper()
 	families, err := f.registry.Gather()

@@ -19,7 +19,8 @@ func TestNothingToTryIsNoReasonToWait(t *testing.T) {
 	f.settings.Retry = backoff.Policy{Base: time.Hour, Cap: time.Hour}
 	r := new(receiver)
 	f.start(r)
-	f.Exec("SELECT outbox.enqueue(topic => 'test', key => 'd', payload => 'delayed'::text, deliver_after => now() + interval '1 s')")
+	f.connected()
+	f.Exec("SELECT outbox.enqueue(topic => 'test', key => 'd', payload => 'delayed'::text, deliver_after => now() + interval '5 s')")
 	f.Eventually("0 pending, 1 deferred, 0 dead", f.Places)
 	r.Set(func(*sink.Message) sink.Result { return failed() })
 	for i := range 3 {

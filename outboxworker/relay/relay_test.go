@@ -369,18 +369,17 @@ func TestAWorkerThatHangsLosesItsLane(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.Enqueue("k", "1")
-	hanging, hung := make(chan struct{}), make(chan struct{}, 8)
+	hanging, hung := make(chan struct{}), make(chan time.Time, 8)
 	slow := new(receiver)
 	slow.Set(func(*sink.Message) sink.Result {
-		hung <- struct{}{}
+		hung <- time.Now()
 		<-hanging
 		return sink.Result{Outcome: sink.Delivered}
 	})
 	short := func(s *Settings) { s.LaneTimeout = 2500 * time.Millisecond }
 	f.start(slow, short)
 	t.Cleanup(func() { close(hanging) })
-	<-hung
-	began := time.Now()
+	began := <-hung
 	quick := new(receiver)
 	f.start(quick, short)
 	f.Eventually("1", func() string { return quick.Texts("k") })

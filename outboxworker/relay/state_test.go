@@ -112,8 +112,7 @@ func TestConnectionsAreShownWithoutADatabase(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.start(new(receiver))
-	connected := func() string { return fmt.Sprint(f.metric("outbox_workers_connected")) }
-	f.Eventually(fmt.Sprint(f.settings.Workers), connected)
+	f.connected()
 	beside := f.settings.Database.Copy()
 	beside.Database = "postgres"
 	admin, err := pgx.ConnectConfig(t.Context(), beside)
@@ -130,7 +129,7 @@ func TestConnectionsAreShownWithoutADatabase(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	f.Eventually("0", connected)
+	f.Eventually("0", func() string { return fmt.Sprint(f.metric("outbox_workers_connected")) })
 }
 
 // Metrics of the tables that cannot be read stay as they were: that is said, once.

@@ -59,12 +59,16 @@ func newQueueFixture(t *testing.T) *timedFixture {
 
 func address(server *localserver.Redis) string { return fmt.Sprintf("127.0.0.1:%d", server.Port()) }
 
+// redisTimeout is how long a call may take: as long as by default, so that a Redis that a
+// busy machine stops for a second does not fail.
+const redisTimeout = 3 * time.Second
+
 // newClient returns a client with the options that the configuration gives it.
 func newClient(t *testing.T, address string) *redis.Client {
 	t.Helper()
 	client := redis.NewClient(&redis.Options{
 		Addr: address, MaxRetries: -1, DialerRetries: 1, ContextTimeoutEnabled: true,
-		DialTimeout: time.Second, ReadTimeout: time.Second, WriteTimeout: time.Second,
+		DialTimeout: redisTimeout, ReadTimeout: redisTimeout, WriteTimeout: redisTimeout,
 	})
 	t.Cleanup(func() { _ = client.Close() })
 	return client
@@ -229,15 +233,14 @@ func (f *forwarder) serve(conn net.Conn) {
 	delete(f.open, server)
 }
 
-// harm does something again and again while messages flow, and returns how often.
-func harm(ctx context.Context, every time.Duration, what func()) (times func() int) {
+// harm does something again and again until ctx is done, and twice at least. wait waits for
+// the end of it.
+func harm(ctx context.Context, every time.Duration, what func()) (wait func()) {
 	var done sync.WaitGroup
-	count := 0
 	done.Go(func() {
-		for sleep(ctx, every, nil) != "stop" {
+		for count := 0; sleep(ctx, every, nil) != "stop" || count < 2; count++ {
 			what()
-			count++
 		}
 	})
-	return func() int { done.Wait(); return count }
+	return done.Wait
 }
