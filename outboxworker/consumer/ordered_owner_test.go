@@ -19,6 +19,7 @@ import (
 func owned(t *testing.T, client redis.UniversalClient, name string) *tenure {
 	t.Helper()
 	o := ordered()
+	o.Lease = time.Minute // which nobody extends
 	c, err := New(client, group, func(context.Context, *Message) error { return nil }, o)
 	if err != nil {
 		t.Fatal(err)

@@ -133,7 +133,7 @@ func program(t *testing.T, dir, name, script string) string {
 	return file
 }
 
-// eventually asks until the answer is yes or 20 seconds have passed.
+// eventually asks until the answer is yes or a minute has passed.
 func eventually(t *testing.T, what string, yes func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); !yes(); pause(t.Context(), look) {
