@@ -7,6 +7,13 @@ import (
 	"time"
 )
 
+// Where nothing may be delivered twice, a machine that stops for some seconds must not look
+// as a fault: what was sent and not answered in time is sent again.
+const (
+	patience    = 5 * time.Second // of calls
+	patientLane = 10 * time.Second
+)
+
 // Without faults nothing is delivered twice.
 func TestWithoutFaultsEverythingArrivesOnce(t *testing.T) {
 	t.Parallel()
@@ -20,7 +27,9 @@ func TestSoakWithoutFaultsEverythingArrivesOnce(t *testing.T) {
 
 // calm has four workers deliver to Redis while producers work.
 func calm(t *testing.T, messages int, s settings) {
-	y := newSystem(t, newStreams(t, s.topics), s)
+	to := newStreams(t, s.topics)
+	to.timeout, s.laneTimeout = patience, patientLane
+	y := newSystem(t, to, s)
 	y.produce()
 	y.start("", "", "", "")
 	y.flow(messages)
@@ -65,9 +74,9 @@ func TestSoakAFailingMessageKeepsTheOrderOfItsKey(t *testing.T) {
 // failing fills the outbox before workers start, so that batches hold many messages of
 // a key, and more while they work.
 func failing(t *testing.T, keys, perKey int, s settings) {
-	r := newReceiver(t, 700*time.Millisecond)
+	r := newReceiver(t, patience)
 	r.refuse = doomed
-	s.retries, s.retryCap = 3, 400*time.Millisecond
+	s.retries, s.retryCap, s.laneTimeout = 3, 400*time.Millisecond, patientLane
 	y := newSystem(t, r, s)
 	y.mayDie = died
 	var messages []message

@@ -83,7 +83,9 @@ func dieAtEachPoint(t *testing.T, counts []int) {
 // A worker dies between two calls of the script of one batch.
 func TestWorkersThatDieBetweenChunksLoseNothing(t *testing.T) {
 	t.Parallel()
-	y := newSystem(t, newStreams(t, 1), settings{batch: 200})
+	to := newStreams(t, 1)
+	to.timeout = patience
+	y := newSystem(t, to, settings{batch: 200, laneTimeout: patientLane})
 	var messages []message
 	for seq := range 500 {
 		messages = append(messages, message{"only", seq + 1}) // one lane, batches of ten calls

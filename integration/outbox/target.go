@@ -29,6 +29,8 @@ type streams struct {
 	server *localserver.Redis
 	topics int
 	client *redis.Client
+	// timeout is that of the worker's calls.
+	timeout time.Duration
 }
 
 // newStreams starts a Redis.
@@ -41,13 +43,13 @@ func newStreams(t testing.TB, topics int) *streams {
 	}
 	client := redis.NewClient(options)
 	t.Cleanup(func() { _ = client.Close() })
-	return &streams{t: t, server: server, topics: topics, client: client}
+	return &streams{t: t, server: server, topics: topics, client: client, timeout: 800 * time.Millisecond}
 }
 
 // sink has small chunks, so that a batch takes several calls.
 func (s *streams) sink() string {
-	return fmt.Sprintf(`redis_stream: {url: %q, stream: "events:{topic}", chunk_messages: 20, dial_timeout: 500ms, timeout: 800ms}`,
-		s.server.URL())
+	return fmt.Sprintf(`redis_stream: {url: %q, stream: "events:{topic}", chunk_messages: 20, dial_timeout: 500ms, timeout: %s}`,
+		s.server.URL(), s.timeout)
 }
 
 // killAndRestart kills Redis and starts it again after a while.
