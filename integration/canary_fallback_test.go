@@ -206,6 +206,7 @@ func TestACanaryThatDiesIsRolledBack(t *testing.T) {
 	users.more(100)
 	died := time.Now()
 	canary.Die()
+	dead := time.Now()
 	f := flow{promoted: 20 * time.Second}
 	s := f.waitForRollback(t, g, rollout.RuleErrors)
 	users.more(100)
@@ -213,7 +214,7 @@ func TestACanaryThatDiesIsRolledBack(t *testing.T) {
 	// what was on its way to the canary when it died is lost with it
 	lost := 0
 	for i := range seen {
-		if v := &seen[i]; v.status == http.StatusBadGateway && v.sent.Before(died.Add(100*time.Millisecond)) && v.got.After(died) {
+		if v := &seen[i]; v.status == http.StatusBadGateway && v.sent.Before(dead.Add(100*time.Millisecond)) && v.got.After(died) {
 			v.bad = "canary"
 			lost++
 		}

@@ -38,21 +38,23 @@ func newKilled(t *testing.T) *killed {
 	return k
 }
 
-// share is the part of the requests that the instance answers in the next while.
+// share is the part of the requests that the instance is given in the next while. Those that
+// are under way count, too: whoever is slow to answer is given as many.
 func (k *killed) share(lasts time.Duration) float64 {
 	k.t.Helper()
-	answered := func() (all, dead uint64) {
+	given := func() (all, dead uint64) {
 		for _, u := range k.Pool("shop").Upstreams {
-			all += u.Attempts["success"]
+			n := u.Attempts["success"] + uint64(u.InFlight)
+			all += n
 			if u.Address == k.dead.Address {
-				dead = u.Attempts["success"]
+				dead = n
 			}
 		}
 		return all, dead
 	}
-	all, dead := answered()
+	all, dead := given()
 	time.Sleep(lasts) // of load that is measured
-	allThen, deadThen := answered()
+	allThen, deadThen := given()
 	return float64(deadThen-dead) / float64(allThen-all)
 }
 
@@ -86,10 +88,13 @@ func (k *killed) check(what string, load *Result, refused uint64) {
 func (k *killed) wantSlowStart(after, before time.Time) {
 	k.t.Helper()
 	const third = 1 / 3.0
-	if share := k.share(2 * time.Second); share > third/2 || share == 0 {
-		k.t.Errorf("in the first two seconds of slow start it has %.1f %% of the requests", 100*share)
-	} else {
-		k.t.Logf("in the first two seconds of slow start it has %.1f %% of the requests", 100*share)
+	share := k.share(2 * time.Second)
+	// slow start began with the process: on a busy machine some of it is over
+	ramp := min(1, 0.1+0.9*time.Since(after).Seconds()/slowStart.Seconds())
+	most := ramp/(ramp+2) + 0.02
+	k.t.Logf("in the first two seconds of slow start it has %.1f %% of the requests, of %.1f %% at most", 100*share, 100*most)
+	if share > most || share == 0 {
+		k.t.Errorf("at first it has %.1f %% of the requests, want some, and %.1f %% at most", 100*share, 100*most)
 	}
 	isFull := func() bool { return k.Upstream("shop", k.dead.Address).Share > 0.99*third }
 	if !Eventually(2*slowStart, isFull) {
@@ -104,7 +109,7 @@ func (k *killed) wantSlowStart(after, before time.Time) {
 		k.t.Errorf("at its full share %v after it was used again", since)
 	}
 	// picks are smooth: what is left of chance is where the time begins and ends
-	if share := k.share(3 * time.Second); share < 0.9*third || share > 1.1*third {
+	if share = k.share(3 * time.Second); share < 0.9*third || share > 1.1*third {
 		k.t.Errorf("after slow start it has %.1f %% of the requests", 100*share)
 	} else {
 		k.t.Logf("after slow start it has %.1f %% of the requests", 100*share)

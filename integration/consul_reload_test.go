@@ -17,8 +17,9 @@ import (
 const (
 	joinedConnections = 4
 	joinedRate        = 20.0 // requests a second
-	// joinedDrain is how long the gateway drains.
-	joinedDrain = time.Second
+	// joinedDrain is how long the gateway drains, which whoever reads all that changes must
+	// not miss.
+	joinedDrain = 3 * time.Second
 	// joinedUpdate is how soon another weight is written: at most every 5 s, once a second
 	// is looked, on a busy machine later.
 	joinedUpdate = 15 * time.Second

@@ -31,8 +31,11 @@ func consulOption(address, token string) string {
 	return fmt.Sprintf("consul %s {\n\t\t\ttoken %s\n\t\t}", address, token)
 }
 
-// globalGovernance is the global option governance with these lines.
+// globalGovernance is the global option governance with these lines. The health of the process
+// is looked at once a minute: where a limit of processor time holds for all tests together, a
+// weight would be halved because of others.
 func globalGovernance(lines ...string) string {
+	lines = append(lines, "process_health {\n\t\t\tinterval 1m\n\t\t}")
 	return "governance {\n\t\t" + strings.Join(lines, "\n\t\t") + "\n\t}"
 }
 

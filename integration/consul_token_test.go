@@ -17,8 +17,10 @@ import (
 const (
 	// revokedFor is longer than a TTL, and than the gateway would take to believe that
 	// there is nobody.
-	revokedFor        = 12 * time.Second
-	revokedEmptyAfter = 5 * time.Second
+	revokedFor = 16 * time.Second
+	// revokedEmptyAfter is as much longer than the instances take to register again as a
+	// busy machine may hold them up.
+	revokedEmptyAfter = 10 * time.Second
 
 	gatewayRules   = `key_prefix "weir/services/" { policy = "read" }`
 	instancesRules = `key_prefix "weir/services/" { policy = "write" } session_prefix "" { policy = "write" }`

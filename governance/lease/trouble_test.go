@@ -240,7 +240,13 @@ func TestSurvivesAnything(t *testing.T) {
 					}
 					return nil, nil
 				})
-				c.locked(func() { c.lost = func(*http.Request) bool { return rand.IntN(4) == 0 } })
+				c.locked(func() {
+					c.lost = func(*http.Request) bool {
+						c.mu.Lock()
+						defer c.mu.Unlock()
+						return random.IntN(4) == 0
+					}
+				})
 				for n := range 300 {
 					time.Sleep(2 * time.Second)
 					c.locked(func() {
