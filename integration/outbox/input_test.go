@@ -18,8 +18,7 @@ import (
 // sent, and by the table.
 func TestPayloadsOverTheLimitAreRefused(t *testing.T) {
 	t.Parallel()
-	r := newReceiver(t, 700*time.Millisecond)
-	y := newSystem(t, r, settings{})
+	y := newSystem(t, newReceiver(t, patience), settings{laneTimeout: patientLane})
 	tooLong := make([]byte, enqueue.MaxPayload+1)
 	err := y.database.try(func(ctx context.Context, conn *pgx.Conn) error {
 		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
@@ -52,7 +51,8 @@ func TestPayloadsOverTheLimitAreRefused(t *testing.T) {
 func TestPayloadsArriveAsTheyAre(t *testing.T) {
 	t.Parallel()
 	to := newStreams(t, 1)
-	y := newSystem(t, to, settings{})
+	to.timeout = patience
+	y := newSystem(t, to, settings{laneTimeout: patientLane})
 	all := make([]byte, 256)
 	for i := range all {
 		all[i] = byte(i)
@@ -107,7 +107,7 @@ func TestRowsOfNonsenseStopNobody(t *testing.T) {
 // stopNobody has each row of nonsense in every lane, and sound messages in all lanes
 // behind them. Topics alone may kill, as they would lead to another path.
 func stopNobody(t *testing.T, rows []row) {
-	y := newSystem(t, templated{newReceiver(t, 700*time.Millisecond)}, settings{retries: 2})
+	y := newSystem(t, templated{newReceiver(t, patience)}, settings{retries: 2, laneTimeout: patientLane})
 	isTopic := make(map[int]bool)
 	seq := 0
 	for _, row := range rows {
@@ -140,14 +140,13 @@ func stopNobody(t *testing.T, rows []row) {
 type templated struct{ *receiver }
 
 func (r templated) sink() string {
-	return fmt.Sprintf("webhook: {url: %q, timeout: 700ms}", "http://"+r.address+"/in/{topic}")
+	return fmt.Sprintf("webhook: {url: %q, timeout: %s}", "http://"+r.address+"/in/{topic}", r.timeout)
 }
 
 // A message that is due in a lifetime waits, and nothing waits for it.
 func TestAMessageThatIsNeverDueStopsNobody(t *testing.T) {
 	t.Parallel()
-	r := newReceiver(t, 700*time.Millisecond)
-	y := newSystem(t, r, settings{})
+	y := newSystem(t, newReceiver(t, patience), settings{laneTimeout: patientLane})
 	y.database.exec("INSERT INTO outbox.message (topic, key, payload, deliver_after) VALUES ('t', 'sound', $1, '9999-01-01')",
 		message{late, 1}.payload())
 	y.producers.enqueueAll([]message{{"sound", 1}, {"sound", 2}})

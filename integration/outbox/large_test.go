@@ -23,8 +23,7 @@ func TestSoakLargeRowsTakeBoundedMemory(t *testing.T) {
 }
 
 func largeRows(t *testing.T, rows int) {
-	r := newReceiver(t, 2*time.Second)
-	y := newSystem(t, r, settings{laneTimeout: 6 * time.Second, batch: 2000, pace: 20 * time.Millisecond})
+	y := newSystem(t, newReceiver(t, patience), settings{laneTimeout: patientLane, batch: 2000, pace: 20 * time.Millisecond})
 	const keys, together = 16, 16
 	var messages []message
 	for n := range rows {

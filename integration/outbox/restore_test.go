@@ -17,8 +17,7 @@ func TestARestoredOutboxIsDelivered(t *testing.T) {
 	t.Parallel()
 	shared := sharedPostgres(t)
 	source := newDatabase(t, testserver.DatabaseOn(t, shared))
-	r := newReceiver(t, 700*time.Millisecond)
-	y := newSystem(t, r, settings{postgres: privatePostgres(t)})
+	y := newSystem(t, newReceiver(t, patience), settings{postgres: privatePostgres(t), laneTimeout: patientLane})
 	target := y.database
 
 	source.exec("DO $$ BEGIN FOR i IN 1..5000 LOOP COMMIT; PERFORM pg_current_xact_id(); END LOOP; END $$")

@@ -296,7 +296,7 @@ func TestEntriesThatAreRemoved(t *testing.T) {
 // handler has begun with when the consumer stops.
 func TestRemovedWhileHandled(t *testing.T) {
 	t.Parallel()
-	for _, lease := range []time.Duration{600 * time.Millisecond, time.Hour} {
+	for _, lease := range []time.Duration{4 * time.Second, time.Hour} { // no machine stalls for longer
 		client := connect(t, testserver.Redis(t))
 		options := quick()
 		options.Lease, options.ForgetAfter, options.Concurrency, options.Backoff = lease, lease, 1, fixed(time.Hour)
