@@ -58,8 +58,8 @@ func (k *killed) share(lasts time.Duration) float64 {
 	return float64(deadThen-dead) / float64(allThen-all)
 }
 
-// awaitEjected waits for the ejection and returns how many refused connections it took.
-func (k *killed) awaitEjected(since time.Time) (refused uint64) {
+// awaitEjected waits for the ejection and returns how the attempts ended that it took.
+func (k *killed) awaitEjected(since time.Time) (ended map[string]uint64) {
 	k.t.Helper()
 	var u *Upstream
 	if !Eventually(consulPatience, func() bool {
@@ -69,17 +69,22 @@ func (k *killed) awaitEjected(since time.Time) (refused uint64) {
 		k.t.Fatalf("the killed instance is not ejected: %+v", u)
 	}
 	k.t.Logf("ejected at most %v after the kill: %v", time.Since(since).Round(time.Millisecond), u.Attempts)
-	return u.Attempts["refused"]
+	return u.Attempts
 }
 
+// ejectAfter is how many failures in a row eject, by default.
+const ejectAfter = 5
+
 // check wants no request of the load to have failed, and one refused connection to have been
-// enough. What was under way when the process died is broken, not refused. Others may be made
-// before the first one is refused, at most as many as there were requests at once.
-func (k *killed) check(what string, load *Result, refused uint64) {
+// enough. What was under way when the process died is broken, not refused, which ejects too if
+// it was much, as on a busy machine. Others may be made before the first one is refused, at most
+// as many as there were requests at once.
+func (k *killed) check(what string, load *Result, ended map[string]uint64) {
 	k.t.Helper()
 	wantNoFailure(k.t, what, load)
-	if most := max(2, load.UnderWay); refused < 1 || refused > uint64(most) {
-		k.t.Errorf("it is ejected after %d refused connections, want at most %d", refused, most)
+	refused, most := ended["refused"], max(2, load.UnderWay)
+	if refused < 1 && ended["broken"] < ejectAfter || refused > uint64(most) {
+		k.t.Errorf("it is ejected after %v, want one refused connection, and at most %d", ended, most)
 	}
 }
 
@@ -124,7 +129,7 @@ func TestConsulAnInstanceThatIsKilledAndStartedLater(t *testing.T) {
 	time.Sleep(time.Second) // of load before the kill, with connections to all
 	began := time.Now()
 	k.dead.Kill()
-	refused := k.awaitEjected(began)
+	ended := k.awaitEjected(began)
 	k.awaitUse(t, goneWithin, k.instances[0].Address, k.instances[2].Address)
 	gone := time.Since(began)
 	t.Logf("gone %.1f s after the kill", gone.Seconds())
@@ -136,7 +141,7 @@ func TestConsulAnInstanceThatIsKilledAndStartedLater(t *testing.T) {
 	k.dead.StartAgain()
 	k.awaitUse(t, consulSoon, addressesOf(k.instances...)...)
 	k.wantSlowStart(started, time.Now())
-	k.check("an instance is killed and started later", stop(), refused)
+	k.check("an instance is killed and started later", stop(), ended)
 }
 
 // A crash with a supervisor that starts the process again at once: its old lease is still
@@ -148,7 +153,7 @@ func TestConsulAnInstanceThatIsKilledAndStartedAtOnce(t *testing.T) {
 	time.Sleep(slowStart) // of load before the kill, so that only what starts again is new
 	began := time.Now()
 	k.dead.Kill()
-	refused := k.awaitEjected(began)
+	ended := k.awaitEjected(began)
 	started := time.Now()
 	k.dead.StartAgain()
 	id := k.idOf(k.dead)
@@ -171,7 +176,7 @@ func TestConsulAnInstanceThatIsKilledAndStartedAtOnce(t *testing.T) {
 	if u := k.Upstream("shop", k.dead.Address); !k.follows(id) || u.State != "in" || u.Share < 0.3 {
 		t.Errorf("when the lease of before has ended: %+v", u)
 	}
-	k.check("an instance is killed and started at once", stop(), refused)
+	k.check("an instance is killed and started at once", stop(), ended)
 }
 
 // idOf is the id by which an instance registers itself.
