@@ -14,7 +14,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
-	"github.com/weirproxy/weir/outboxworker/consumer"
 	"github.com/weirproxy/weir/outboxworker/operator"
 )
 
@@ -145,7 +144,7 @@ func auditedOf(entries []operator.AuditEntry) []audited {
 	return all
 }
 
-// ofConsumer shows the audit of a consumer, whose streams begin with what was done first.
+// ofConsumer shows the audit of a consumer.
 func (o *auditOperation) ofConsumer(ctx context.Context) error {
 	ctx, stop := interruptible(ctx)
 	defer stop()
@@ -154,51 +153,36 @@ func (o *auditOperation) ofConsumer(ctx context.Context) error {
 		return err
 	}
 	defer d.close()
-	var all []audited
-	for i, s := range d.letters {
-		for after, n := "", auditPage; n == auditPage; {
-			entries, err := s.Audit(ctx, after, auditPage)
-			if err != nil {
-				return fmt.Errorf("stream %s: %w", d.names[i], err)
-			}
-			for j := range entries {
-				if e := auditedOfConsumer(d.names[i], &entries[j]); o.selects(e) {
-					all = append(all, *e)
-				}
-				after = entries[j].ID
-			}
-			n = len(entries)
+	trail := newAuditTrail(d)
+	following, err := o.nextOf(ctx, trail)
+	return showPages(&o.operation, auditColumns, func(_ string, limit int) (entries []audited, next string, _ error) {
+		for ; following != nil && err == nil && len(entries) < limit; following, err = o.nextOf(ctx, trail) {
+			entries = append(entries, *following)
 		}
-	}
-	slices.SortStableFunc(all, func(a, b audited) int { return b.At.Compare(a.At) })
-	return showPages(&o.operation, auditColumns, func(after string, limit int) ([]audited, string, error) {
-		begin, _ := strconv.Atoi(after)
-		end := min(begin+limit, len(all))
-		if end == len(all) {
-			return all[begin:], "", nil
+		if following != nil {
+			next = following.ID
 		}
-		return all[begin:end], strconv.Itoa(end), nil
+		return entries, next, err
 	})
 }
 
-// auditPage is how many entries are read at once.
-const auditPage = 500
-
-func auditedOfConsumer(stream string, e *consumer.Audit) *audited {
-	filter := json.RawMessage(e.Filter)
-	if !json.Valid(filter) {
-		filter = json.RawMessage("{}")
-	}
-	return &audited{
-		ID: e.ID, Stream: stream, At: e.At.UTC(), Run: e.Run, Actor: e.Actor, Action: e.Action,
-		Filter: filter, Reason: e.Reason, Messages: int64(len(e.IDs)), IDs: e.IDs,
+// nextOf returns the next entry that the flags select, or nil.
+func (o *auditOperation) nextOf(ctx context.Context, trail *auditTrail) (*audited, error) {
+	for {
+		e, err := trail.next(ctx)
+		switch {
+		case err != nil || e == nil || e.At.Before(o.filter.Since):
+			return nil, err
+		case o.selects(e):
+			return e, nil
+		}
 	}
 }
 
-// selects tells whether the flags select an entry.
+// selects tells whether the flags select an entry, --since aside, at which a trail ends.
 func (o *auditOperation) selects(e *audited) bool {
 	f := &o.filter
 	return (o.run == "" || strings.EqualFold(o.run, e.Run)) && (o.who == "" || o.who == e.Actor) &&
 		(o.action == "" || o.action == e.Action) && (o.id == "" || slices.Contains(e.IDs, o.id)) &&
-		(f.Since.IsZero() || !e.At.Before(f.Since)) && (f.Until.IsZero() || e.At.Before(f.Until))
+		(f.Until.IsZero() || e.At.Before(f.Until))
 }

@@ -242,3 +242,56 @@ func TestMistakesAboutConsumers(t *testing.T) {
 		}
 	}
 }
+
+// The audit of a consumer is read in pages, the last entry first, and no further than it is
+// shown.
+func TestTheAuditOfAConsumerIsReadInPages(t *testing.T) {
+	l := newLetters(t, false, 0)
+	const each = 2*auditPage + 1
+	begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	pipe := l.client.Pipeline()
+	for i := range 2 * each {
+		stream := []string{"orders", "refunds"}[i%2]
+		pipe.XAdd(t.Context(), &redis.XAddArgs{
+			Stream: "consumer:{" + stream + "}:billing:" + stream + ":audit", ID: fmt.Sprintf("%d-0", begin.Add(time.Duration(i)*time.Second).UnixMilli()),
+			Values: []any{"action", "discard", "actor", "ann", "run", fmt.Sprint(i), "filter", "{}", "ids", fmt.Sprintf("1-%d", i)},
+		})
+	}
+	if _, err := pipe.Exec(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	until := begin.Add(300 * time.Second).Format(time.RFC3339)
+	since := begin.Add(290 * time.Second).Format(time.RFC3339)
+	for args, want := range map[string]struct {
+		first, n int
+		more     string
+	}{
+		"--limit 0":                              {2*each - 1, 2 * each, ""},
+		"--limit 250":                            {2*each - 1, 250, "There are more than these 250: see --limit.\n"},
+		"--limit 1 --id 1-7":                     {7, 1, ""},
+		"--until " + until:                       {299, 100, "There are more than these 100: see --limit.\n"},
+		"--since " + since + " --until " + until: {299, 10, ""},
+	} {
+		code, out, errOut := l.run(append([]string{"audit", "--output", "json"}, strings.Fields(args)...)...)
+		var all []audited
+		if err := json.Unmarshal([]byte(out), &all); err != nil || code != 0 || errOut != want.more || len(all) != want.n {
+			t.Errorf("%s: %v, exit %d, %d entries, %s", args, err, code, len(all), errOut)
+			continue
+		}
+		for i := range all {
+			if all[i].Run != fmt.Sprint(want.first-i) {
+				t.Errorf("%s: entry %d is of run %s", args, i, all[i].Run)
+				break
+			}
+		}
+	}
+	if err := l.client.ConfigResetStat(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if code, out, errOut := l.run("audit", "--limit", "3"); code != 0 || strings.Count(out, "\n") != 4 {
+		t.Errorf("exit %d, %s%s", code, out, errOut)
+	}
+	if stats := l.client.Info(t.Context(), "commandstats").Val(); !strings.Contains(stats, "cmdstat_xrevrange:calls=2,") {
+		t.Errorf("it reads more than a page of each stream: %s", stats)
+	}
+}

@@ -71,9 +71,14 @@ func change(ctx context.Context, f Filter, c Change, each func(do func(id string
 		return result, err
 	}
 	var batch []any
+	last := 0 // what the batch before changed
 	flush := func() error {
 		if len(batch) == 0 {
 			return nil
+		}
+		pace(ctx, last, c.Rate)
+		if err := ctx.Err(); err != nil {
+			return err
 		}
 		values, err := apply(batch, audit)
 		if err != nil {
@@ -87,9 +92,9 @@ func change(ctx context.Context, f Filter, c Change, each func(do func(id string
 				result.Skipped[fmt.Sprint(value)]++
 			}
 		}
-		pace(ctx, result.Changed-before, c.Rate)
+		last = result.Changed - before
 		batch = batch[:0]
-		return ctx.Err()
+		return nil
 	}
 	var failed error
 	err = each(func(id string) bool {
@@ -133,11 +138,16 @@ func (c *Change) audit(f Filter) ([]any, error) {
 	if c.Rate < 0 || c.Limit < 0 || c.MaxReplays < 0 {
 		return nil, errors.New("changing messages: the rate, the limit and the replays must not be negative")
 	}
+	most := c.MaxReplays
+	if most == defaultReplays {
+		most = 0
+	}
 	text, err := json.Marshal(struct {
 		Filter
-		Limit int     `json:"limit,omitzero"`
-		Rate  float64 `json:"rate,omitzero"`
-	}{f, cmp.Or(c.AuditLimit, c.Limit), c.Rate})
+		Limit      int     `json:"limit,omitzero"`
+		Rate       float64 `json:"rate,omitzero"`
+		MaxReplays int     `json:"max_replays,omitzero"`
+	}{f, cmp.Or(c.AuditLimit, c.Limit), c.Rate, most})
 	if err != nil {
 		return nil, fmt.Errorf("changing messages: the filter: %w", err)
 	}
@@ -151,21 +161,22 @@ type Audit struct {
 	At time.Time
 	// Action is replay, discard or run-now.
 	Action, Actor, Reason, Run string
-	// Filter is the command's, as JSON, with its limit and rate.
+	// Filter is the command's, as JSON, with its limit, its rate, and as max_replays how
+	// often a message may be replayed, where these are not the default.
 	Filter string
 	// IDs are those of the dead letters; of run-now those of the entries, or dead: and that
 	// of the dead letter of which it is a replay.
 	IDs []string
 }
 
-// Audit returns what operators did, after a line ("" from the first on), limit lines at
-// most.
-func (d *DeadLetters) Audit(ctx context.Context, after string, limit int) ([]Audit, error) {
-	first := "-"
-	if after != "" {
-		first = "(" + after
+// Audit returns what operators did, the last first, before a line ("" from the last on),
+// limit lines at most.
+func (d *DeadLetters) Audit(ctx context.Context, before string, limit int) ([]Audit, error) {
+	last := "+"
+	if before != "" {
+		last = "(" + before
 	}
-	entries, err := d.client.XRangeN(ctx, d.stream.audit, first, "+", int64(limit)).Result()
+	entries, err := d.client.XRevRangeN(ctx, d.stream.audit, last, "-", int64(limit)).Result()
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return nil, clean(err)
 	}

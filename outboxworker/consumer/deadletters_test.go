@@ -169,9 +169,13 @@ func TestReplay(t *testing.T) {
 		t.Errorf("%d things are left", left)
 	}
 	lines, err := d.Audit(t.Context(), "", 100)
-	if err != nil || len(lines) != 6 || lines[0].Action != "replay" || lines[0].Actor != "ann" || lines[0].Reason != "fixed" ||
-		lines[0].Run != "r1" || len(lines[0].IDs) != 4 || lines[0].Filter != "{}" || time.Since(lines[0].At) > time.Minute {
+	if err != nil || len(lines) != 6 || lines[5].Action != "replay" || lines[5].Actor != "ann" || lines[5].Reason != "fixed" ||
+		lines[5].Run != "r1" || len(lines[5].IDs) != 4 || lines[5].Filter != "{}" || time.Since(lines[5].At) > time.Minute || lines[0].Filter != `{"max_replays":6}` {
 		t.Errorf("audit: %+v, %v", lines, err)
+	}
+	older, err := d.Audit(t.Context(), lines[3].ID, 1)
+	if err != nil || len(older) != 1 || older[0].ID != lines[4].ID {
+		t.Errorf("before %s: %+v, %v", lines[3].ID, older, err)
 	}
 }
 
@@ -211,7 +215,7 @@ func TestDiscard(t *testing.T) {
 	if changed, err := d.Discard(t.Context(), Filter{}, Change{Limit: 1}); err != nil || changed.Changed != 1 {
 		t.Errorf("%+v, %v", changed, err)
 	}
-	if lines, err := d.Audit(t.Context(), "", 100); err != nil || len(lines) != 5 || lines[1].Action != "discard" || lines[1].Filter != `{"topic":"bills"}` {
+	if lines, err := d.Audit(t.Context(), "", 100); err != nil || len(lines) != 5 || lines[3].Action != "discard" || lines[3].Filter != `{"topic":"bills"}` {
 		t.Errorf("audit: %+v, %v", lines, err)
 	}
 	if _, err := d.Discard(t.Context(), Filter{}, Change{Rate: -1}); err == nil {
@@ -259,5 +263,11 @@ func TestReplayAtARate(t *testing.T) {
 	}
 	if took < 300*time.Millisecond {
 		t.Errorf("ten took %s", took)
+	}
+	// Nobody waits for the last.
+	ctx, cancel = context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if one, err := d.Replay(ctx, Filter{MessageIDs: []string{"99"}}, Change{Rate: 0.001}); err != nil || one.Changed != 1 {
+		t.Errorf("the last: %+v, %v", one, err)
 	}
 }

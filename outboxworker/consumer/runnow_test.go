@@ -45,8 +45,8 @@ func TestRunNow(t *testing.T) {
 	if err != nil || len(lines) != 2 {
 		t.Fatal(lines, err)
 	}
-	if one := lines[0]; one.Action != "run-now" || one.Actor != "ann" || one.Reason != "mended" || one.Run != "r1" || len(one.IDs) != 3 ||
-		one.Filter != `{"topic":"bills","limit":5,"rate":1000}` || lines[1].Filter != "{}" {
+	if one := lines[1]; one.Action != "run-now" || one.Actor != "ann" || one.Reason != "mended" || one.Run != "r1" || len(one.IDs) != 3 ||
+		one.Filter != `{"topic":"bills","limit":5,"rate":1000}` || lines[0].Filter != "{}" {
 		t.Errorf("audit: %+v", lines)
 	}
 }

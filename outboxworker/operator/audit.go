@@ -15,11 +15,16 @@ import (
 // record writes a row of the table audit.
 func (r *running) record(ctx context.Context, tx pgx.Tx, changed []picked) error {
 	o := r.o
+	most := r.options.MaxReplays
+	if most == DefaultMaxReplays {
+		most = 0
+	}
 	text, err := json.Marshal(struct {
 		*Filter
-		Limit int     `json:"limit,omitempty"`
-		Rate  float64 `json:"rate,omitempty"`
-	}{r.filter, r.options.Limit, r.options.Rate})
+		Limit      int     `json:"limit,omitempty"`
+		Rate       float64 `json:"rate,omitempty"`
+		MaxReplays int     `json:"max_replays,omitempty"`
+	}{r.filter, r.options.Limit, r.options.Rate, most})
 	if err != nil {
 		return fmt.Errorf("recording the change: %w", err)
 	}
@@ -45,8 +50,8 @@ type AuditEntry struct {
 	// Login is the user of the database's session, which an operator cannot choose.
 	Login  string `json:"login"`
 	Action string `json:"action"`
-	// Filter is what the operator selected by, with the limit and the rate, if there was
-	// one.
+	// Filter is what the operator selected by, with the limit, the rate, and as
+	// max_replays how often a message may be replayed, where these are not the default.
 	Filter json.RawMessage `json:"filter"`
 	Reason string          `json:"reason,omitempty"`
 	// Messages is how many messages, or keys, were changed, and MessageIDs their ids.

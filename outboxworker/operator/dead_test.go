@@ -270,7 +270,7 @@ func TestReplayAtARate(t *testing.T) {
 	if got.Matched != count || got.Changed != count || len(got.Skipped) > 0 {
 		t.Errorf("replayed %+v", got)
 	}
-	if least := time.Duration(count * float64(time.Second) / rate); took < least {
+	if least := time.Duration((count - batchSize) * float64(time.Second) / rate); took < least { // nothing comes after the last
 		t.Errorf("replayed at %.0f a second", count/took.Seconds())
 	}
 	f.Eventually("0 pending, 0 deferred, 0 dead", f.Places)
@@ -285,6 +285,24 @@ func TestReplayAtARate(t *testing.T) {
 		last[m.Key] = m.Position
 	}
 	if got := f.Ask("SELECT format('%s in %s', sum(messages), sum(cardinality(message_ids))) FROM outbox.audit WHERE run = $1 AND messages <= 500", got.Run); got != "10000 in 10000" {
+		t.Errorf("the audit has %s", got)
+	}
+}
+
+// At a rate of one in 1000 seconds the first need not wait, and nobody waits for the last.
+func TestARateIsWaitedForBetweenBatchesAlone(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.kill("", "test", "", "no", 1, 2)
+	ctx, cancel := context.WithTimeout(t.Context(), deadline)
+	defer cancel()
+	for id := range int64(2) {
+		got, err := f.o.Replay(ctx, Filter{IDs: []int64{id + 1}}, Options{Rate: 0.001, MaxReplays: 7})
+		if err != nil || got.Changed != 1 {
+			t.Errorf("%+v, %v", got, err)
+		}
+	}
+	if got := f.Ask("SELECT filter FROM outbox.audit ORDER BY id LIMIT 1"); got != `{"ids": [1], "rate": 0.001, "max_replays": 7}` {
 		t.Errorf("the audit has %s", got)
 	}
 }

@@ -27,6 +27,7 @@ type running struct {
 	bounded *Filter // with an end
 	options *Options
 	result  *Result
+	last    int // how many messages the batch before changed
 }
 
 // chunk returns the next messages that match, in the order of their ids. No lane is taken:
@@ -84,16 +85,16 @@ func (r *running) byLane(ctx context.Context, chunk []picked) error {
 	}
 	for lane, all := range lanes {
 		for len(all) > 0 {
+			if err := r.pace(ctx); err != nil {
+				return err
+			}
 			n := min(len(all), r.size())
 			changed, err := r.batch(ctx, int16(lane), all[:n])
 			r.result.Changed += int64(changed)
 			if err != nil {
 				return fmt.Errorf("working on lane %d: %w", lane, err)
 			}
-			all = all[n:]
-			if err := r.pace(ctx, changed); err != nil {
-				return err
-			}
+			all, r.last = all[n:], changed
 		}
 	}
 	return nil
@@ -108,12 +109,12 @@ func (r *running) size() int {
 	return batchSize
 }
 
-// pace waits as long as n messages take at the rate.
-func (r *running) pace(ctx context.Context, n int) error {
-	if r.options.Rate <= 0 || n == 0 {
+// pace waits as long as the messages of the batch before take at the rate.
+func (r *running) pace(ctx context.Context) error {
+	if r.options.Rate <= 0 || r.last == 0 {
 		return ctx.Err()
 	}
-	timer := time.NewTimer(time.Duration(float64(n) / r.options.Rate * float64(time.Second)))
+	timer := time.NewTimer(time.Duration(float64(r.last) / r.options.Rate * float64(time.Second)))
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
