@@ -72,17 +72,12 @@ func (d *deadConsumer) list(ctx context.Context, after string, limit int) ([]dea
 // letterOfConsumer is a dead letter in the stream of that name, also where it does not say
 // itself of which it is.
 func letterOfConsumer(stream string, d *consumer.Dead) *deadLetter {
-	m := &d.Message
-	letter := &deadLetter{
-		Letter: d.ID, Stream: stream, Entry: d.EntryID,
-		ID: m.ID, BizID: m.BizID, Topic: m.Topic, Type: m.Type, Attempts: d.Attempts, Class: d.Class, LastError: d.Error,
+	return &deadLetter{
+		Letter: d.ID, Stream: stream, Entry: d.EntryID, message: messageOfConsumer(&d.Message),
+		Attempts: d.Attempts, Class: d.Class, LastError: d.Error,
 		Fingerprint: d.Fingerprint, DiedAt: d.DiedAt.UTC(), Replaying: d.Replaying, Replays: d.Replays, Bytes: d.PayloadBytes,
-		CreatedAt: timeOrNil(m.CreatedAt),
+		CreatedAt: timeOrNil(d.Message.CreatedAt),
 	}
-	if m.HasKey {
-		letter.Key = &m.Key
-	}
-	return letter
 }
 
 func (d *deadConsumer) groups(ctx context.Context) ([]deadGroup, error) {

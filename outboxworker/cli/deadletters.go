@@ -28,11 +28,7 @@ type deadLetter struct {
 	Stream string `json:"stream,omitempty"`
 	Entry  string `json:"entry,omitempty"`
 
-	ID          string     `json:"id"`
-	BizID       string     `json:"biz_id,omitempty"`
-	Topic       string     `json:"topic"`
-	Key         *string    `json:"key,omitempty"`
-	Type        string     `json:"type,omitempty"`
+	message
 	Lane        *int16     `json:"lane,omitempty"`
 	Attempts    int        `json:"attempts"`
 	Class       string     `json:"class"`
@@ -166,7 +162,7 @@ func positionPage[T any](after string, limit int, read func(operator.Page) ([]T,
 
 func letterOf(m *operator.Dead) *deadLetter {
 	return &deadLetter{
-		Position: m.Position, ID: m.ID.String(), BizID: m.BizID, Topic: m.Topic, Key: m.Key, Type: m.Type, Lane: &m.Lane,
+		Position: m.Position, message: messageOf(&m.Message), Lane: &m.Lane,
 		Attempts: m.Attempts, Class: m.Class, LastError: m.LastError, Reason: m.Reason, Fingerprint: m.Fingerprint,
 		CreatedAt: &m.CreatedAt, DiedAt: m.DiedAt, Holds: m.Holds,
 		Replaying: m.ReplayingAt != nil, ReplayingAt: m.ReplayingAt, Replays: m.Replays, Bytes: m.Bytes,

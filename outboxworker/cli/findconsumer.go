@@ -19,18 +19,7 @@ import (
 type found struct {
 	Place string `json:"place"`
 	State string `json:"state,omitempty"`
-	// Position is the message's id in its outbox.
-	Position int64 `json:"position,omitempty"`
-	// Entry is the id of a consumer's entry in Stream, and Letter that of its dead letter.
-	Stream string `json:"stream,omitempty"`
-	Entry  string `json:"entry,omitempty"`
-	Letter string `json:"letter,omitempty"`
-
-	ID        string     `json:"id"`
-	BizID     string     `json:"biz_id,omitempty"`
-	Topic     string     `json:"topic"`
-	Key       *string    `json:"key,omitempty"`
-	Type      string     `json:"type,omitempty"`
+	located
 	Since     time.Time  `json:"since"`
 	Due       *time.Time `json:"due,omitempty"`
 	Attempts  int        `json:"attempts"`
@@ -42,8 +31,9 @@ type found struct {
 // foundOf is what was found in an outbox.
 func foundOf(m *operator.Found) found {
 	return found{
-		Place: string(m.Place), State: m.State, Position: m.Position, ID: m.ID.String(), BizID: m.BizID, Topic: m.Topic, Key: m.Key, Type: m.Type,
-		Since: m.Since, Due: m.Due, Attempts: m.Attempts, Class: m.Class, LastError: m.LastError, CreatedAt: &m.CreatedAt,
+		Place: string(m.Place), State: m.State,
+		located: located{Position: m.Position, message: message{m.ID.String(), m.BizID, m.Topic, m.Key, m.Type}},
+		Since:   m.Since, Due: m.Due, Attempts: m.Attempts, Class: m.Class, LastError: m.LastError, CreatedAt: &m.CreatedAt,
 	}
 }
 
@@ -51,7 +41,7 @@ func foundOf(m *operator.Found) found {
 func foundOfConsumer(m *consumer.Found) found {
 	r := retryOfConsumer(&m.Retry)
 	one := found{
-		Place: placeOfConsumer(m.Place), State: r.State, Stream: r.Stream, Entry: r.Entry, Letter: r.Letter, ID: r.ID, BizID: r.BizID, Topic: r.Topic, Key: r.Key, Type: r.Type,
+		Place: placeOfConsumer(m.Place), State: r.State, located: r.located,
 		Since: r.Since, Due: r.Due, Attempts: r.Attempts, Class: r.Class, LastError: r.LastError, CreatedAt: r.CreatedAt,
 	}
 	if m.Replaying {
@@ -110,14 +100,7 @@ func (o *findOperation) findOfConsumer(ctx context.Context, search consumer.Sear
 }
 
 func (o *findOperation) columns() []column[found] {
-	which := []column[found]{{"POSITION", func(m *found) string { return strconv.FormatInt(m.Position, 10) }}}
-	if o.consumer != "" {
-		which = []column[found]{
-			{"ENTRY", func(m *found) string { return m.Entry }},
-			{"STREAM", func(m *found) string { return word(m.Stream) }},
-		}
-	}
-	return append(which, []column[found]{
+	return append(locatedColumns(o.consumer, func(m *found) *located { return &m.located }), []column[found]{
 		{"PLACE", func(m *found) string { return m.Place }},
 		{"STATE", func(m *found) string { return m.State }},
 		{"SINCE", func(m *found) string { return stamp(m.Since) }},

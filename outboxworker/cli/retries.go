@@ -4,7 +4,6 @@ package cli
 
 import (
 	"context"
-	"slices"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -25,14 +24,7 @@ func newRetries(process Process) *cobra.Command {
 
 // columns are those of messages that wait; of a consumer some are others.
 func (o *retryOperation) columns() []column[retry] {
-	which := []column[retry]{{"POSITION", func(r *retry) string { return strconv.FormatInt(r.Position, 10) }}}
-	if o.consumer != "" {
-		which = []column[retry]{
-			{"ENTRY", func(r *retry) string { return r.Entry }},
-			{"STREAM", func(r *retry) string { return word(r.Stream) }},
-		}
-	}
-	return slices.Concat(which, []column[retry]{
+	return append(locatedColumns(o.consumer, func(r *retry) *located { return &r.located }), []column[retry]{
 		{"STATE", func(r *retry) string { return r.State }},
 		{"DUE", func(r *retry) string { return stampOf(r.Due) }},
 		{"TOPIC", func(r *retry) string { return r.Topic }},
@@ -41,7 +33,7 @@ func (o *retryOperation) columns() []column[retry] {
 		{"ATTEMPTS", func(r *retry) string { return strconv.Itoa(r.Attempts) }},
 		{"SINCE", func(r *retry) string { return stamp(r.Since) }},
 		{"ERROR", func(r *retry) string { return errorText("", r.LastError) }},
-	})
+	}...)
 }
 
 // open opens the messages that wait and that the flags mean.

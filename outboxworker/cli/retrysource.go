@@ -15,19 +15,7 @@ import (
 
 // retry is a message that waits in an outbox, or for a consumer.
 type retry struct {
-	// Position is the message's id in its outbox.
-	Position int64 `json:"position,omitempty"`
-	// Entry is the id of a consumer's entry in Stream, and Letter that of the dead letter
-	// of which it is a replay.
-	Stream string `json:"stream,omitempty"`
-	Entry  string `json:"entry,omitempty"`
-	Letter string `json:"letter,omitempty"`
-
-	ID        string     `json:"id"`
-	BizID     string     `json:"biz_id,omitempty"`
-	Topic     string     `json:"topic"`
-	Key       *string    `json:"key,omitempty"`
-	Type      string     `json:"type,omitempty"`
+	located
 	Lane      *int16     `json:"lane,omitempty"`
 	Attempts  int        `json:"attempts"`
 	Class     string     `json:"class,omitempty"`
@@ -68,7 +56,7 @@ func (r *outboxRetries) list(ctx context.Context, after string, limit int) ([]re
 	for i := range found {
 		m := &found[i]
 		all[i] = retry{
-			Position: m.Position, ID: m.ID.String(), BizID: m.BizID, Topic: m.Topic, Key: m.Key, Type: m.Type, Lane: &m.Lane,
+			located: located{Position: m.Position, message: messageOf(&m.Message)}, Lane: &m.Lane,
 			Attempts: m.Attempts, Class: m.Class, LastError: m.LastError, CreatedAt: &m.CreatedAt, Bytes: m.Bytes,
 			State: m.State, Due: m.Due, Since: m.Since,
 		}
@@ -123,15 +111,11 @@ func (r *consumerRetries) list(ctx context.Context, after string, limit int) ([]
 
 func retryOfConsumer(r *consumer.Retry) *retry {
 	m := &r.Message
-	one := &retry{
-		Stream: m.Stream, Entry: r.EntryID, Letter: r.Letter, ID: m.ID, BizID: m.BizID, Topic: m.Topic, Type: m.Type,
+	return &retry{
+		located:  located{Stream: m.Stream, Entry: r.EntryID, Letter: r.Letter, message: messageOfConsumer(m)},
 		Attempts: r.Attempts, Class: r.Class, LastError: r.Error, CreatedAt: timeOrNil(m.CreatedAt), Bytes: r.PayloadBytes,
 		State: r.State, Due: timeOrNil(r.Due), Since: r.Since.UTC(), overdue: r.Overdue,
 	}
-	if m.HasKey {
-		one.Key = &m.Key
-	}
-	return one
 }
 
 // timeOrNil is a time in UTC, or nil.
