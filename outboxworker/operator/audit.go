@@ -105,7 +105,7 @@ func (o *Operator) Audit(ctx context.Context, filter AuditFilter, page Page) (en
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("reading the audit: %w", err)
+		return nil, o.tooLong("reading the audit", err)
 	}
 	return entries, nil
 }

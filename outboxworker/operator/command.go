@@ -128,7 +128,7 @@ func (o *Operator) count(ctx context.Context, cmd *command, filter *Filter, resu
 		return err
 	})
 	if err != nil {
-		return began, fmt.Errorf("counting what is selected: %w", err)
+		return began, o.tooLong("counting what is selected", err)
 	}
 	return began, nil
 }

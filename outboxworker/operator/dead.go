@@ -57,7 +57,7 @@ func list[T any](ctx context.Context, o *Operator, from *source, columns string,
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("listing messages: %w", err)
+		return nil, o.tooLong("listing messages", err)
 	}
 	return all, nil
 }
@@ -114,7 +114,7 @@ func (o *Operator) DeadGroups(ctx context.Context, filter Filter) (groups []Grou
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("grouping dead messages: %w", err)
+		return nil, o.tooLong("grouping dead messages", err)
 	}
 	return groups, nil
 }

@@ -93,9 +93,13 @@ func byIndex(ctx context.Context, tx pgx.Tx) error {
 	return err
 }
 
-// tooLong tells of an error that a statement took longer than it may.
+// tooLong tells of an error that a statement took, or waited, longer than it may.
 func (o *Operator) tooLong(what string, err error) error {
-	if outOfTime(err) {
+	var answer *pgconn.PgError
+	switch {
+	case errors.As(err, &answer) && answer.Code == "55P03":
+		return fmt.Errorf("%s: a table is locked, as by a migration, and was not free within %s: %w", what, o.waits.lock, err)
+	case outOfTime(err):
 		return fmt.Errorf("%s: it took longer than %s, which is too long beside the relay: %w", what, o.waits.statement, err)
 	}
 	return fmt.Errorf("%s: %w", what, err)

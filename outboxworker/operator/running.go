@@ -53,7 +53,7 @@ func (r *running) chunk(ctx context.Context, last int64) (chunk []picked, err er
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("selecting messages: %w", err)
+		return nil, r.o.tooLong("selecting messages", err)
 	}
 	return chunk, nil
 }

@@ -68,8 +68,13 @@ func (o *Operator) inLane(ctx context.Context, lane int16, f func(context.Contex
 	if err := f(hard, tx); err != nil {
 		return err
 	}
-	if err := tx.Commit(hard); err != nil {
+	err = tx.Commit(hard)
+	var answer *pgconn.PgError
+	switch {
+	case errors.As(err, &answer):
 		return fmt.Errorf("committing: %w", err)
+	case err != nil:
+		return fmt.Errorf("committing: the answer was lost, and only the audit tells whether it was done: %w", err)
 	}
 	return nil
 }
