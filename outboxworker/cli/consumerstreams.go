@@ -50,8 +50,9 @@ type consumerStreams struct {
 	names  []string
 }
 
-// openStreams opens the streams of a consumer. open is called for each of them.
-func openStreams(o *operation, chosen *consumerChoice, open func(s *consumerStreams, name string, logger *zap.Logger) error) (*consumerStreams, error) {
+// openStreams opens the streams of a consumer, and connects. open is called for each of
+// them.
+func openStreams(ctx context.Context, o *operation, chosen *consumerChoice, open func(s *consumerStreams, name string, logger *zap.Logger) error) (*consumerStreams, error) {
 	c, err := config.LoadRedis(o.file, o.process.Environ)
 	if err != nil {
 		return nil, err
@@ -69,6 +70,10 @@ func openStreams(o *operation, chosen *consumerChoice, open func(s *consumerStre
 			s.close()
 			return nil, &usageError{err}
 		}
+	}
+	if err := s.client.Ping(ctx).Err(); err != nil {
+		s.close()
+		return nil, fmt.Errorf("connecting to Redis: %w\n  fix: check redis.url and the password, and that Redis runs and lets this machine in", err)
 	}
 	return s, nil
 }
@@ -170,6 +175,7 @@ func each[T any](ctx context.Context, s *consumerStreams, result *outcome, list 
 			}
 		}
 		answer, err := do(i, c)
+		c.Owed = answer.Owed
 		result.Changed += int64(answer.Changed)
 		for reason, n := range answer.Skipped {
 			result.Skipped[reason] += int64(n)

@@ -26,7 +26,7 @@ func openConsumer(ctx context.Context, o *operation, chosen *consumerChoice) (*d
 		return nil, err
 	}
 	d := &deadConsumer{filter: filter}
-	d.consumerStreams, err = openStreams(o, chosen, func(s *consumerStreams, name string, logger *zap.Logger) error {
+	d.consumerStreams, err = openStreams(ctx, o, chosen, func(s *consumerStreams, name string, logger *zap.Logger) error {
 		letters, err := consumer.NewDeadLetters(s.client, name, s.group)
 		if err == nil {
 			letters.SetLogger(logger)

@@ -5,6 +5,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,10 +18,12 @@ type findOperation struct {
 	operation
 	consumerChoice
 	id, key, bizID string
+	// within is for how long it looks at consumers.
+	within time.Duration
 }
 
 func newFind(process Process) *cobra.Command {
-	o := &findOperation{operation: operation{process: process}}
+	o := &findOperation{operation: operation{process: process}, within: 30 * time.Second}
 	command := &cobra.Command{
 		Use:   "find",
 		Short: "Find a message wherever it is: pending, waiting, dead, or delivered",

@@ -57,13 +57,10 @@ func placeOfConsumer(place consumer.Place) string {
 	return string(place)
 }
 
-// findWithin is for how long a command looks at consumers.
-const findWithin = 30 * time.Second
-
 // findOfConsumer looks in all streams of a consumer.
 func (o *findOperation) findOfConsumer(ctx context.Context, search consumer.Search) error {
 	var finders []*consumer.Finder
-	s, err := openStreams(&o.operation, &o.consumerChoice, func(s *consumerStreams, name string, logger *zap.Logger) error {
+	s, err := openStreams(ctx, &o.operation, &o.consumerChoice, func(s *consumerStreams, name string, logger *zap.Logger) error {
 		finder, err := consumer.NewFinder(s.client, name, s.group)
 		if err == nil {
 			finder.SetLogger(logger)
@@ -77,7 +74,7 @@ func (o *findOperation) findOfConsumer(ctx context.Context, search consumer.Sear
 	defer s.close()
 	ctx, stop := interruptible(ctx)
 	defer stop()
-	ctx, cancel := context.WithTimeout(ctx, findWithin)
+	ctx, cancel := context.WithTimeout(ctx, o.within)
 	defer cancel()
 	all, truncated, unsearched := []found{}, false, []string(nil)
 	for i, finder := range finders {

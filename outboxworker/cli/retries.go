@@ -42,7 +42,7 @@ func (o *retryOperation) open(ctx context.Context) (retrySource, error) {
 		return nil, err
 	}
 	if o.consumer != "" {
-		return openConsumerRetries(&o.operation, &o.consumerChoice)
+		return openConsumerRetries(ctx, &o.operation, &o.consumerChoice)
 	}
 	return openOutboxRetries(ctx, &o.operation)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -194,12 +195,11 @@ func TestFindOfAConsumer(t *testing.T) {
 		t.Error("find shows a payload")
 	}
 
-	over, cancel := context.WithDeadline(t.Context(), time.Unix(1, 0))
-	defer cancel()
 	var o, e bytes.Buffer
-	code = Execute(over, Process{Args: []string{"find", "--key", "k1", "--consumer", "billing", "-c", l.file}, Out: &o, Err: &e})
-	if code != exitPartly || !strings.Contains(e.String(), "It took too long to look among the deferred messages of stream refunds; one may be there.\n") || strings.Count(e.String(), "\n") != 6 {
-		t.Errorf("without time: exit %d, %s%s", code, o.String(), e.String())
+	hasty := &findOperation{operation: operation{process: Process{Out: &o, Err: &e}, file: l.file, output: formTable, limit: 1}, consumerChoice: consumerChoice{consumer: "billing"}}
+	coded, key := (*codedError)(nil), "k1"
+	if err := hasty.findOfConsumer(t.Context(), consumer.Search{Key: &key}); !errors.As(err, &coded) || coded.code != exitPartly || !strings.Contains(e.String(), "It took too long to look among the deferred messages of stream refunds; one may be there.\n") || strings.Count(e.String(), "\n") != 6 {
+		t.Errorf("without time: %v, %s%s", err, o.String(), e.String())
 	}
 }
 

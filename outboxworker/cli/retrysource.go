@@ -77,13 +77,13 @@ type consumerRetries struct {
 	retries []*consumer.Retries
 }
 
-func openConsumerRetries(o *operation, chosen *consumerChoice) (*consumerRetries, error) {
+func openConsumerRetries(ctx context.Context, o *operation, chosen *consumerChoice) (*consumerRetries, error) {
 	filter, err := o.ofConsumer()
 	if err != nil {
 		return nil, err
 	}
 	r := &consumerRetries{filter: filter}
-	r.consumerStreams, err = openStreams(o, chosen, func(s *consumerStreams, name string, logger *zap.Logger) error {
+	r.consumerStreams, err = openStreams(ctx, o, chosen, func(s *consumerStreams, name string, logger *zap.Logger) error {
 		retries, err := consumer.NewRetries(s.client, name, s.group)
 		if err == nil {
 			retries.SetLogger(logger)

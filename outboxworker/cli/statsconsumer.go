@@ -69,10 +69,10 @@ type countedStreams struct {
 	retries []*consumer.Retries
 }
 
-func openCounted(o *operation, chosen *consumerChoice) (*countedStreams, error) {
+func openCounted(ctx context.Context, o *operation, chosen *consumerChoice) (*countedStreams, error) {
 	c := new(countedStreams)
 	var err error
-	c.consumerStreams, err = openStreams(o, chosen, func(s *consumerStreams, name string, logger *zap.Logger) error {
+	c.consumerStreams, err = openStreams(ctx, o, chosen, func(s *consumerStreams, name string, logger *zap.Logger) error {
 		retries, err := consumer.NewRetries(s.client, name, s.group)
 		if err == nil {
 			retries.SetLogger(logger)
@@ -103,7 +103,7 @@ func (c *countedStreams) count(ctx context.Context) ([]streamStats, error) {
 
 // statsOfConsumer counts once, or again and again.
 func (o *statsOperation) statsOfConsumer(ctx context.Context) error {
-	c, err := openCounted(&o.operation, &o.consumerChoice)
+	c, err := openCounted(ctx, &o.operation, &o.consumerChoice)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"regexp"
 	"strconv"
 	"strings"
@@ -65,24 +66,23 @@ func (d *DeadLetters) change(ctx context.Context, f Filter, c Change, apply func
 
 // change applies a command to what each goes through, in batches.
 func change(ctx context.Context, f Filter, c Change, each func(do func(id string) bool) error, apply func(ids, audit []any) ([]any, error)) (Changed, error) {
-	result := Changed{Skipped: make(map[string]int)}
+	result := Changed{Owed: c.Owed, Skipped: make(map[string]int)}
 	audit, err := c.audit(f)
 	if err != nil {
 		return result, err
 	}
 	var batch []any
-	last := 0 // what the batch before changed
 	flush := func() error {
 		if len(batch) == 0 {
 			return nil
 		}
-		pace(ctx, last, c.Rate)
+		pace(ctx, result.Owed, c.Rate)
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		values, err := apply(batch, audit)
 		if err != nil {
-			return err
+			return unanswered(err)
 		}
 		before := result.Changed
 		for _, value := range values {
@@ -92,7 +92,7 @@ func change(ctx context.Context, f Filter, c Change, each func(do func(id string
 				result.Skipped[fmt.Sprint(value)]++
 			}
 		}
-		last = result.Changed - before
+		result.Owed = result.Changed - before
 		batch = batch[:0]
 		return nil
 	}
@@ -111,6 +111,16 @@ func change(ctx context.Context, f Filter, c Change, each func(do func(id string
 		failed = flush()
 	}
 	return result, errors.Join(err, failed)
+}
+
+// unanswered tells of a batch that may have been done though there is no answer.
+func unanswered(err error) error {
+	var answer redis.Error
+	var network *net.OpError
+	if errors.As(err, &answer) || errors.Is(err, context.Canceled) || errors.As(err, &network) && network.Op == "dial" {
+		return err // it was refused, or never sent
+	}
+	return fmt.Errorf("the answer was lost, and only the audit tells whether it was done: %w", err)
 }
 
 // batch is how many messages are changed at once: a tenth of a second's, but not above

@@ -67,8 +67,9 @@ type Dead struct {
 type Group struct {
 	Fingerprint, Class string
 	// Sample is the error of one of them.
-	Sample      string
-	Count       int
+	Sample string
+	Count  int
+	// Topics are those of the messages, at most 20.
 	Topics      []string
 	First, Last time.Time
 	Replaying   int
@@ -89,12 +90,18 @@ type Change struct {
 	MaxReplays int
 	// Run is noted in the audit stream, to find what one command did; may be empty.
 	Run string
+	// Owed is how many messages the same command has changed before, in another stream,
+	// for which the rate was not waited: the Owed of that.
+	Owed int
 }
 
 // Changed is what a command has done, also when it was stopped half-way.
 type Changed struct {
 	// Matched counts what the filter selects, Changed what was changed.
 	Matched, Changed int
+	// Owed is how many messages the last batch changed: the rate is waited for before the
+	// next one alone.
+	Owed int
 	// Skipped counts what was not changed, by reason: "gone", somebody else was faster. Of
 	// dead letters "replaying", a replay is under way; "replays", it was replayed too
 	// often; "foreign", it is no dead letter of a consumer. Of what waits "due", it is

@@ -15,6 +15,9 @@ import (
 // have readBytes.
 const page = 100
 
+// groupTopics is how many topics a group names.
+const groupTopics = 20
+
 // List returns dead letters in the order in which they died, after the one with that id
 // ("" from the first on), limit of them at most; next is where to go on, or "". Payloads
 // are returned if they are asked for.
@@ -47,7 +50,7 @@ func (d *DeadLetters) Groups(ctx context.Context, f Filter) ([]Group, error) {
 		if dead.Replaying {
 			g.Replaying++
 		}
-		if !slices.Contains(g.Topics, dead.Message.Topic) {
+		if len(g.Topics) < groupTopics && !slices.Contains(g.Topics, dead.Message.Topic) {
 			g.Topics = append(g.Topics, dead.Message.Topic)
 		}
 		return true
