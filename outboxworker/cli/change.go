@@ -5,6 +5,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -84,7 +85,11 @@ type changing[T any] struct {
 func change[T any](ctx context.Context, o *operation, c *changing[T]) error {
 	result := outcome{Action: c.action, DryRun: !o.yes}
 	err := c.do(ctx, &result)
-	if err != nil && (!o.yes || result.Changed == 0 && ctx.Err() == nil) {
+	interrupted := err != nil && errors.Is(err, ctx.Err())
+	switch {
+	case interrupted && result.Changed == 0:
+		return errors.New("interrupted; nothing was changed")
+	case err != nil && result.Changed == 0:
 		return err
 	}
 	if result.Changed == 0 {
@@ -101,7 +106,7 @@ func change[T any](ctx context.Context, o *operation, c *changing[T]) error {
 		if len(sample) > 0 {
 			result.Sample = sample
 		}
-	case err != nil && ctx.Err() != nil:
+	case interrupted:
 		result.Stopped = "interrupted"
 	case err != nil:
 		result.Stopped = err.Error()
@@ -115,7 +120,10 @@ func change[T any](ctx context.Context, o *operation, c *changing[T]) error {
 		_, err := io.WriteString(to, c.text(&result, len(sample)))
 		return err
 	})
-	if err != nil {
+	switch {
+	case err != nil && result.Changed > 0:
+		return fmt.Errorf("%s\nThis could not be written: %w", strings.TrimSpace(c.text(&result, 0)), err)
+	case err != nil:
 		return err
 	}
 	return c.verdict(o, &result)

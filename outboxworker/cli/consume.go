@@ -3,9 +3,6 @@ package cli
 // consume.go has the command consume.
 
 import (
-	"errors"
-	"slices"
-
 	"github.com/spf13/cobra"
 )
 
@@ -26,10 +23,6 @@ func newConsume(process Process) *cobra.Command {
 			"Exit codes: 0 it was told to end and did, 1 it could not begin, or not end in time, 2 a wrong command line.",
 		Args: noArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			// A variable of a script that is empty must not have all of them run.
-			if command.Flags().Changed("consumer") && (len(only) == 0 || slices.Contains(only, "")) {
-				return &usageError{errors.New("--consumer is empty; leave it out to run all")}
-			}
 			return runSignalled(command.Context(), process, file, newConsumers(only))
 		},
 	}

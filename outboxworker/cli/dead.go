@@ -126,6 +126,9 @@ func newDeadShow(process Process) *cobra.Command {
 // oneArg wants one argument.
 func oneArg(what string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
+		if len(args) == 1 && args[0] == "" {
+			return &usageError{errors.New("the argument is empty: " + what)}
+		}
 		if len(args) != 1 {
 			return &usageError{fmt.Errorf("%d arguments are given; one is needed: %s", len(args), what)}
 		}
@@ -172,11 +175,15 @@ func newDeadGroups(process Process) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if err := writeList(process.Out, o.output, groupColumns, groups); err != nil {
+				shown := groups[:min(len(groups), mostGroups)]
+				if err := writeList(process.Out, o.output, groupColumns, shown); err != nil {
 					return err
 				}
-				if len(groups) == 0 {
+				switch len(shown) {
+				case 0:
 					return nothing(process.Err)
+				case mostGroups:
+					_, _ = fmt.Fprintf(process.Err, "These are the largest groups, there may be more than %d: select some of them.\n", mostGroups)
 				}
 				return nil
 			})

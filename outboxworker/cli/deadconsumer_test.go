@@ -177,6 +177,43 @@ func (l *letters) audited(ordered bool) {
 	}
 }
 
+// A rate holds for a command as a whole, also where each stream has one message.
+func TestARateIsOfAllStreams(t *testing.T) {
+	l := newLetters(t, false, 3)
+	began := time.Now()
+	code, out, errOut := l.run("dead", "discard", "--all", "--yes", "--rate", "4")
+	if took := time.Since(began); code != 0 || !strings.HasPrefix(out, "Discarded 3 of 3 messages.\n") || took < 500*time.Millisecond {
+		t.Errorf("exit %d after %s, %s%s", code, took, out, errOut)
+	}
+}
+
+// Of very many groups the largest are shown, and a group names a few topics.
+func TestManyGroupsAndTopics(t *testing.T) {
+	l := newLetters(t, false, 0)
+	pipe := l.client.Pipeline()
+	for i := range mostGroups + 30 {
+		for _, stream := range []string{"orders", "refunds"} {
+			pipe.XAdd(t.Context(), &redis.XAddArgs{Stream: "consumer:{" + stream + "}:billing:" + stream + ":dead", Values: []any{
+				"dead_entry", "1-1", "dead_attempts", 1, "dead_class", "", "dead_error", "", "dead_fingerprint", fmt.Sprintf("%016x", max(i, 29)), "dead_replays", 0,
+				"dead_first_failed_at", 1, "id", i, "topic", fmt.Sprintf("%s-%d", stream, i), "payload", "",
+			}})
+		}
+	}
+	if _, err := pipe.Exec(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	code, out, errOut := l.run("dead", "groups", "--output", "json")
+	var groups []deadGroup
+	if err := json.Unmarshal([]byte(out), &groups); err != nil || code != 0 || len(groups) != mostGroups || groups[0].Count != 60 || len(groups[0].Topics) != 20 ||
+		errOut != "These are the largest groups, there may be more than 1000: select some of them.\n" {
+		t.Errorf("%v, exit %d, %d groups, %s", err, code, len(groups), errOut)
+	}
+	_, out, _ = l.run("dead", "groups", "--output", "json", "--stream", "orders", "--group", fmt.Sprintf("%016x", 29))
+	if err := json.Unmarshal([]byte(out), &groups); err != nil || len(groups) != 1 || groups[0].Count != 30 || len(groups[0].Topics) != 20 {
+		t.Errorf("of one stream: %v, %s", err, out)
+	}
+}
+
 // What others put among the dead letters does not say of which stream it is; pages go on
 // behind it all the same.
 func TestForeignDeadLetters(t *testing.T) {
@@ -215,11 +252,18 @@ func TestMistakesAboutConsumers(t *testing.T) {
 	server := testserver.Redis(t)
 	file := written(t, fmt.Sprintf("redis: {url: %q}\nconsumers: [{name: billing, streams: [orders]}, {name: search, streams: [orders]}]\n", server.URL()))
 	alone := written(t, fmt.Sprintf("redis: {url: %q}\n", server.URL()))
+	away := written(t, "redis: {url: 'redis://127.0.0.1:1'}\nconsumers: [{name: billing, streams: [orders]}]\n")
+	const noRedis = "connecting to Redis: dial tcp 127.0.0.1:1: connect: connection refused\n  fix: check redis.url and the password"
 	for _, c := range []struct {
 		args string
 		code int
 		err  string
 	}{
+		{"dead list --consumer billing -c " + away, exitError, noRedis},
+		{"retries run-now --all --yes --consumer billing -c " + away, exitError, noRedis},
+		{"stats --consumer billing -c " + away, exitError, noRedis},
+		{"find --id m1 --consumer billing -c " + away, exitError, noRedis},
+		{"audit --consumer billing -c " + away, exitError, noRedis},
 		{"dead list --consumer mail -c " + file, exitUsage, `--consumer: the configuration has no consumer "mail": it has billing, search; of another one name the streams by --stream`},
 		{"dead list --consumer mail -c " + alone, exitUsage, `--consumer: the configuration has no consumer "mail": it has none; name its streams by --stream`},
 		{"dead list --consumer mail --stream orders -c " + alone, exitNothing, ""},
@@ -229,7 +273,9 @@ func TestMistakesAboutConsumers(t *testing.T) {
 		{"dead list --consumer billing --id 1-1 --id m1 -c " + file, exitUsage, "--id: give ids of dead letters or ids of messages"},
 		{"audit --consumer billing --outbox outbox -c " + file, exitUsage, "--outbox and --consumer are given"},
 		{"audit --stream orders -c " + file, exitUsage, "--stream is given without --consumer"},
-		{"consume --consumer= -c " + file, exitUsage, "--consumer is empty; leave it out to run all"},
+		{"consume --consumer= -c " + file, exitUsage, "--consumer is empty; give it a value, or leave it out"},
+		{"dead discard --all --yes --consumer= -c " + file, exitUsage, "--consumer is empty; give it a value, or leave it out"},
+		{"dead list --consumer billing --stream= -c " + file, exitUsage, "--stream is empty; give it a value, or leave it out"},
 		{"dead list --consumer billing", exitError, "reading the configuration from the environment, without a file: 1 problem\n  redis: not set"},
 	} {
 		code, out, errOut := execute(t, nil, strings.Fields(c.args)...)

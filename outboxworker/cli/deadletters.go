@@ -72,6 +72,9 @@ func (d *deadLetter) state() string {
 	return ""
 }
 
+// mostGroups is how many groups are shown, and how many the package operator returns.
+const mostGroups = 1000
+
 // deadGroup is dead messages whose errors are alike.
 type deadGroup struct {
 	Fingerprint string    `json:"fingerprint"`
@@ -125,7 +128,7 @@ func complete(ctx context.Context, of *operator.Operator, filter *operator.Filte
 	if err != nil {
 		return err
 	}
-	if len(found) >= 1000 {
+	if len(found) >= mostGroups {
 		return &usageError{errors.New("--group: there are more groups than are looked through; give all 16 digits")}
 	}
 	filter.Fingerprint, err = wholeFingerprint(filter.Fingerprint, groupsOf(found))
@@ -143,21 +146,17 @@ func (d *deadOutbox) list(ctx context.Context, after string, limit int) ([]deadL
 	return letters, next, err
 }
 
-// positionPage reads a page of what is ordered by positions, and looks whether there is
-// more.
+// positionPage reads a page of what is ordered by positions, and one more row to see
+// whether there are any.
 func positionPage[T any](after string, limit int, read func(operator.Page) ([]T, error), position func(*T) int64) (rows []T, next string, err error) {
-	page := operator.Page{Limit: limit}
+	page := operator.Page{Limit: limit + 1}
 	page.After, _ = strconv.ParseInt(after, 10, 64)
 	rows, err = read(page)
-	if err != nil || len(rows) < limit {
+	if err != nil || len(rows) <= limit {
 		return rows, "", err
 	}
-	last := position(&rows[len(rows)-1])
-	following, err := read(operator.Page{After: last, Limit: 1})
-	if err != nil || len(following) == 0 {
-		return rows, "", err
-	}
-	return rows, strconv.FormatInt(last, 10), nil
+	rows = rows[:limit]
+	return rows, strconv.FormatInt(position(&rows[limit-1]), 10), nil
 }
 
 func letterOf(m *operator.Dead) *deadLetter {
@@ -228,9 +227,11 @@ func (d *deadOutbox) discard(ctx context.Context, result *outcome) error {
 // merged puts groups of several streams together that are one, the largest first.
 func merged(all []deadGroup) []deadGroup {
 	var groups []deadGroup
+	at := make(map[string]int)
 	for _, g := range all {
-		i := slices.IndexFunc(groups, func(other deadGroup) bool { return other.Fingerprint == g.Fingerprint })
-		if i < 0 {
+		i, ok := at[g.Fingerprint]
+		if !ok {
+			at[g.Fingerprint] = len(groups)
 			g.Shape = fingerprint.Shape(g.Sample)
 			groups = append(groups, g)
 			continue
@@ -239,6 +240,7 @@ func merged(all []deadGroup) []deadGroup {
 		one.Count += g.Count
 		one.Replaying += g.Replaying
 		one.Topics = slices.Compact(slices.Sorted(slices.Values(append(one.Topics, g.Topics...))))
+		one.Topics = one.Topics[:min(len(one.Topics), 20)]
 		if g.First.Before(one.First) {
 			one.First = g.First
 		}

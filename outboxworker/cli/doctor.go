@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
@@ -139,7 +140,13 @@ func writeFindings(to io.Writer, findings []doctor.Finding) error {
 		if outbox == "" {
 			outbox = "-"
 		}
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", f.Level, outbox, f.Check, f.Text)
+		for i, line := range strings.Split(f.Text, "\n") { // of an error there may be several
+			if line = printable(strings.TrimSpace(line)); i == 0 {
+				_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", f.Level, outbox, f.Check, line)
+			} else {
+				_, _ = fmt.Fprintf(table, "\t\t\t%s\n", line)
+			}
+		}
 		if f.Fix != "" {
 			_, _ = fmt.Fprintf(table, "\t\t\tfix: %s\n", f.Fix)
 		}

@@ -57,19 +57,11 @@ func (s *selection) allFlag(command *cobra.Command) {
 	command.Flags().BoolVar(&s.all, "all", false, "select all there are; needed if nothing else selects")
 }
 
-// check tells what is wrong with the flags. A variable of a script that is empty must not
-// select everything.
+// check tells what is wrong with the flags.
 func (s *selection) check(changes bool) error {
 	selects := false
 	for _, name := range selectors {
-		f := s.command.Flags().Lookup(name)
-		if f == nil || !f.Changed {
-			continue
-		}
-		selects = true
-		if f.Value.String() == "" && name != "key" || name == "id" && slices.Contains(s.ids, "") {
-			return &usageError{fmt.Errorf("--%s is empty; leave it out to select any", name)}
-		}
+		selects = selects || s.command.Flags().Changed(name)
 	}
 	// What is misspelt must not look as if there were nothing.
 	if s.deadReason != "" {

@@ -69,6 +69,19 @@ func TestAReplayIsInterrupted(t *testing.T) {
 	}
 }
 
+// Ctrl-C before anything was changed, as while another holds the lane, is no change in part.
+func TestAChangeIsInterruptedBeforeItBegins(t *testing.T) {
+	o := newOperated(t)
+	o.exec("SELECT pg_advisory_lock((x'776569'::bigint << 35) | ('outbox.message'::regclass::oid::bigint << 3) | lane) FROM outbox.dead WHERE id = 12")
+	c := o.start("dead", "replay", "--id", "12", "--max-replays", "9", "--yes")
+	eventually(t, "it waits for the lane", func() bool {
+		return o.ask("SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE d.datname = current_database() AND locktype = 'advisory' AND NOT granted") == "1"
+	})
+	if code := c.interrupt(t); code != exitError || c.out.String() != "" || c.err.String() != "outboxworker: interrupted; nothing was changed\n" {
+		t.Errorf("exit %d, %s%s", code, c.out.String(), c.err.String())
+	}
+}
+
 // Ctrl-C is how one leaves stats --watch, and no error.
 func TestStatsAreWatched(t *testing.T) {
 	for form, want := range map[string]string{"table": " 0 -\n", "ndjson": `,"pending":1,`} {
@@ -99,6 +112,11 @@ func TestAReaderThatGoesAwayIsAnError(t *testing.T) {
 	code := Execute(t.Context(), Process{Args: []string{"dead", "list"}, Environ: o.environ, Out: closed{}, Err: new(bytes.Buffer)})
 	if code != exitError {
 		t.Errorf("exit %d", code)
+	}
+	var errOut bytes.Buffer
+	code = Execute(t.Context(), Process{Args: []string{"dead", "replay", "--id", "11", "--yes"}, Environ: o.environ, Out: closed{}, Err: &errOut})
+	if code != exitError || !strings.HasPrefix(errOut.String(), "outboxworker: Replayed 1 of 1 messages.\nRun: ") || !strings.HasSuffix(errOut.String(), "\nThis could not be written: file already closed\n") {
+		t.Errorf("exit %d, %s", code, errOut.String())
 	}
 }
 

@@ -107,14 +107,19 @@ func (o *operation) openMessages(ctx context.Context) (*outboxMessages, error) {
 	return &outboxMessages{opened, o, filter, closeIt}, nil
 }
 
-// explained says what to do where a right is missing. The worker's role, which is mostly
-// that of the configuration, has not all that an operator needs.
+// explained says what to do where the server cannot be reached, or a right is missing. The
+// worker's role, which is mostly that of the configuration, has not all that an operator
+// needs.
 func (o *operation) explained(err error) error {
+	var connecting *pgconn.ConnectError
 	var answer *pgconn.PgError
-	if !errors.As(err, &answer) || answer.Code != "42501" {
-		return err
+	switch {
+	case errors.As(err, &connecting):
+		return fmt.Errorf("%w\n  fix: check database.url and the password, or the variables that go before them, and that the server runs and lets this machine in", err)
+	case errors.As(err, &answer) && answer.Code == "42501":
+		return fmt.Errorf("%w\n  fix: make the user a member of the role %s_operator, or name one who is in OUTBOXWORKER_DATABASE_URL", err, o.outbox)
 	}
-	return fmt.Errorf("%w\n  fix: make the user a member of the role %s_operator, or name one who is in OUTBOXWORKER_DATABASE_URL", err, o.outbox)
+	return err
 }
 
 // with checks the flags, and connects to the outbox that is worked on.
@@ -218,13 +223,18 @@ func interruptible(ctx context.Context) (context.Context, func()) {
 	return ctx, stop
 }
 
+// pageSize is how many rows of a list are read at once, with one more still a page of the
+// package operator.
+const pageSize = 999
+
 // showPages writes a list page by page, up to the limit. read returns a page of at most
-// limit rows, and where the next begins, empty if there is none.
+// limit rows, and where the next begins, empty if there is none. A table has the widths of
+// each page, so that no list is in memory as a whole.
 func showPages[T any](o *operation, columns []column[T], read func(after string, limit int) (rows []T, next string, err error)) error {
 	l := newListing(o.process.Out, o.output, columns)
 	after, more := "", true
 	for more {
-		size := 1000
+		size := pageSize
 		if o.limit > 0 {
 			size = min(size, o.limit-l.n)
 		}
@@ -236,6 +246,9 @@ func showPages[T any](o *operation, columns []column[T], read func(after string,
 			if err := l.add(&rows[i]); err != nil {
 				return err
 			}
+		}
+		if err := l.flush(); err != nil {
+			return err
 		}
 		after, more = next, next != ""
 		if o.limit > 0 && l.n >= o.limit {

@@ -95,10 +95,18 @@ func (l *listing[T]) line(row *T) error {
 	return err
 }
 
+// flush writes what a table has so far.
+func (l *listing[T]) flush() error {
+	if l.form != formTable {
+		return nil
+	}
+	return l.table.Flush()
+}
+
 func (l *listing[T]) end() error {
 	switch {
 	case l.form == formTable:
-		return l.table.Flush()
+		return l.flush()
 	case l.form == formNDJSON:
 		return nil
 	case l.n == 0:

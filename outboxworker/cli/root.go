@@ -5,8 +5,10 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // newRoot returns the tree of commands.
@@ -17,6 +19,7 @@ func newRoot(process Process) *cobra.Command {
 		"3 what was selected matches nothing, 4 something was done in part: a change skipped some, or ended half-way."
 	root.SilenceErrors = true
 	root.SilenceUsage = true
+	root.PersistentPreRunE = refuseEmpty
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	root.AddCommand(
 		newRun(process),
@@ -59,6 +62,22 @@ func newGroup(use, short string) *cobra.Command {
 		},
 		SuggestionsMinimumDistance: 1,
 	}
+}
+
+// refuseEmpty refuses flags that are empty. Mostly that is a variable of a script that was
+// not set, and without the flag a command would do more than was meant, or do it to
+// something else. Only a key may be empty.
+func refuseEmpty(command *cobra.Command, _ []string) (err error) {
+	command.Flags().Visit(func(f *pflag.Flag) {
+		empty := f.Value.String() == "" && f.Name != "key"
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			empty = len(list.GetSlice()) == 0 || slices.Contains(list.GetSlice(), "")
+		}
+		if empty && err == nil {
+			err = &usageError{fmt.Errorf("--%s is empty; give it a value, or leave it out", f.Name)}
+		}
+	})
+	return err
 }
 
 // noArgs refuses arguments.
