@@ -81,31 +81,31 @@ func openStreams(ctx context.Context, o *operation, chosen *consumerChoice, open
 func (s *consumerStreams) close() { _ = s.client.Close() }
 
 // streamsOf returns the streams of a consumer, each once: those that are given, or else those
-// of the configuration, where one that is ordered has eight for each.
-func streamsOf(c *config.Config, name string, given []string) ([]string, error) {
+// of the configuration. A stream of one that is ordered there is its eight lanes.
+func streamsOf(c *config.Config, name string, given []string) (streams []string, err error) {
+	var of config.Consumer // none, where the configuration has no such consumer
 	var names []string
-	for _, stream := range given {
-		if !slices.Contains(names, stream) {
-			names = append(names, stream)
-		}
-	}
-	if len(names) > 0 {
-		return names, nil
-	}
 	for i := range c.Consumers {
-		one := &c.Consumers[i]
-		names = append(names, one.Name)
-		if one.Name != name {
-			continue
+		if names = append(names, c.Consumers[i].Name); c.Consumers[i].Name == name {
+			of = c.Consumers[i]
 		}
-		if !one.Ordered {
-			return one.Streams, nil
+	}
+	if len(given) == 0 {
+		given = of.Streams
+	}
+	for _, stream := range given {
+		lanes := []string{stream}
+		if of.Ordered && slices.Contains(of.Streams, stream) {
+			lanes = consumer.LaneStreams(stream)
 		}
-		var lanes []string
-		for _, stream := range one.Streams {
-			lanes = append(lanes, consumer.LaneStreams(stream)...)
+		for _, lane := range lanes {
+			if !slices.Contains(streams, lane) {
+				streams = append(streams, lane)
+			}
 		}
-		return lanes, nil
+	}
+	if len(streams) > 0 {
+		return streams, nil
 	}
 	hint := "it has none; name its streams by --stream"
 	if len(names) > 0 {

@@ -110,6 +110,9 @@ func TestDeadLettersOfAConsumer(t *testing.T) {
 			if found := l.listed("--id", first.Letter, "--stream", first.Stream); len(found) != 1 || found[0].ID != first.ID {
 				t.Errorf("by the id of a dead letter: %+v", found)
 			}
+			if found := l.listed("--stream", "orders", "--stream", "orders"); len(found) != 4 {
+				t.Errorf("of a stream: %+v", found)
+			}
 			if found := l.listed("--id", "m3", "--id", "m4"); len(found) != 2 {
 				t.Errorf("by ids of messages: %+v", found)
 			}

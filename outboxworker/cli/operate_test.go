@@ -228,6 +228,10 @@ func TestPayloadsAreShownOnlyIfAskedFor(t *testing.T) {
 	if _, out, _ := o.run("dead", "show", "11", "--payload"); !strings.Contains(out, "payload, utf-8:\nsecret\npayload\n") || !strings.Contains(out, "header traceparent") {
 		t.Errorf("dead show --payload: %s", out)
 	}
+	o.exec(`UPDATE outbox.dead SET headers = '{"a\u001b[2J": "b"}'`)
+	if _, out, _ := o.run("dead", "show", "11", "--payload"); !strings.Contains(out, `header a\x1b[2J  b`) {
+		t.Errorf("a header with a name that a terminal obeys: %q", out)
+	}
 	o.exec(`UPDATE outbox.dead SET payload = '\xff00'`)
 	if _, out, _ := o.run("dead", "show", "11", "--payload", "--output", "ndjson"); !strings.Contains(out, `"payload":"/wA=","payload_encoding":"base64"`) {
 		t.Errorf("a payload that is no text: %s", out)

@@ -172,7 +172,7 @@ func writeFields(to io.Writer, fields []field) error {
 		if f.text == "" {
 			f.text = "-"
 		}
-		_, _ = fmt.Fprintf(table, "%s\t%s\n", f.name, printable(f.text))
+		_, _ = fmt.Fprintf(table, "%s\t%s\n", printable(f.name), printable(f.text))
 	}
 	return table.Flush()
 }
