@@ -97,12 +97,8 @@ func (o *auditOperation) check() (err error) {
 			return err
 		}
 	}
-	now := time.Now()
 	o.filter = operator.AuditFilter{Actor: o.who, Action: o.action}
-	if o.filter.Since, err = pastTime("since", o.since, now); err != nil {
-		return err
-	}
-	if o.filter.Until, err = pastTime("until", o.until, now); err != nil {
+	if o.filter.Since, o.filter.Until, err = between(o.since, o.until); err != nil {
 		return err
 	}
 	if o.run != "" {

@@ -94,13 +94,13 @@ func (s *selection) hasKey() *string {
 	return &s.key
 }
 
-// between returns the times.
-func (s *selection) between() (since, until time.Time, err error) {
+// between reads --since and --until.
+func between(sinceText, untilText string) (since, until time.Time, err error) {
 	now := time.Now()
-	if since, err = pastTime("since", s.since, now); err != nil {
+	if since, err = pastTime("since", sinceText, now); err != nil {
 		return since, until, err
 	}
-	if until, err = pastTime("until", s.until, now); err != nil {
+	if until, err = pastTime("until", untilText, now); err != nil {
 		return since, until, err
 	}
 	if !since.IsZero() && !until.IsZero() && !since.Before(until) {
@@ -136,7 +136,7 @@ func (s *selection) ofOutbox() (f operator.Filter, err error) {
 		Topic: s.topic, Key: s.hasKey(), Class: s.class, Reason: s.deadReason,
 		Fingerprint: s.group, State: s.state, Text: s.text,
 	}
-	if f.Since, f.Until, err = s.between(); err != nil {
+	if f.Since, f.Until, err = between(s.since, s.until); err != nil {
 		return f, err
 	}
 	for _, text := range s.ids {
@@ -180,7 +180,7 @@ func (s *selection) ofConsumer() (f consumer.Filter, err error) {
 		return f, &usageError{errors.New("--state: nothing is delayed at consumers; retry and parked are")}
 	}
 	f = consumer.Filter{Topic: s.topic, Key: s.hasKey(), Class: s.class, Fingerprint: s.group, Text: s.text, State: s.state}
-	if f.Since, f.Until, err = s.between(); err != nil {
+	if f.Since, f.Until, err = between(s.since, s.until); err != nil {
 		return f, err
 	}
 	for _, text := range s.ids {

@@ -252,6 +252,7 @@ func TestOperatorsMistakesAreUsageErrors(t *testing.T) {
 		{[]string{"dead", "discard", "--yes", "--id", ""}, "--id is empty; give it a value, or leave it out"},
 		{[]string{"dead", "discard", "--yes", "--all", "--consumer", ""}, "--consumer is empty; give it a value, or leave it out"},
 		{[]string{"dead", "discard", "--yes", "--all", "--outbox", ""}, "--outbox is empty; give it a value, or leave it out"},
+		{[]string{"audit", "--since", "1h", "--until", "2h"}, "--since is not before --until"},
 		{[]string{"audit", "--run", ""}, "--run is empty; give it a value, or leave it out"},
 		{[]string{"find", "--id", "", "--key", "x"}, "--id is empty; give it a value, or leave it out"},
 		{[]string{"dead", "show", ""}, "the argument is empty: the position or the id of a dead message"},
