@@ -358,7 +358,7 @@ func TestTakeoverOfLargeEntries(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := c.streams[0]
-	if err := c.createGroup(t.Context(), s, "0"); err != nil {
+	if _, err := c.createGroup(t.Context(), s, "0"); err != nil {
 		t.Fatal(err)
 	}
 	if err := client.XReadGroup(t.Context(), &redis.XReadGroupArgs{Group: group, Consumer: "dead", Streams: []string{events, ">"}}).Err(); err != nil {

@@ -58,7 +58,7 @@ func TestVanishedConsumer(t *testing.T) {
 	s := first.streams[0]
 	publish(t, client, events, "entry")
 	publish(t, client, events, "retry")
-	if err := first.createGroup(t.Context(), s, "0"); err != nil {
+	if _, err := first.createGroup(t.Context(), s, "0"); err != nil {
 		t.Fatal(err)
 	}
 	entries, err := client.XReadGroup(t.Context(), &redis.XReadGroupArgs{Group: group, Consumer: first.options.Consumer, Streams: []string{events, ">"}}).Result()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -44,6 +45,32 @@ func TestGroupIsLost(t *testing.T) {
 	allSettled(t, client, events)
 	if c.logs.FilterMessageSnippet("made again").Len() == 0 {
 		t.Error("it is not reported")
+	}
+}
+
+// A read that somebody ends, as Redis does when it becomes a replica, is no group that is gone.
+func TestReadIsEnded(t *testing.T) {
+	t.Parallel()
+	client := connect(t, testserver.Redis(t))
+	var got record
+	c := run(t, client, func(_ context.Context, m *Message) error { got.add(m); return nil }, quick())
+	eventually(t, "a read is ended", func() bool {
+		list, err := client.ClientList(t.Context()).Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(list) {
+			id, _, _ := strings.Cut(strings.TrimPrefix(line, "id="), " ")
+			if strings.Contains(line, " cmd=xreadgroup ") && client.Do(t.Context(), "CLIENT", "UNBLOCK", id, "ERROR").Val() == int64(1) {
+				return true
+			}
+		}
+		return false
+	})
+	publish(t, client, events, "1")
+	eventually(t, "a message is handled", func() bool { return got.count("1") == 1 })
+	if c.logs.FilterMessageSnippet("made again").Len() > 0 {
+		t.Error("the group is said to have been gone")
 	}
 }
 

@@ -22,23 +22,28 @@ const (
 	readBytes = 8 << 20
 )
 
-// createGroup makes the group, and the stream if that is missing.
-func (c *Consumer) createGroup(ctx context.Context, s *stream, start string) error {
-	err := c.client.XGroupCreateMkStream(ctx, s.name, c.group, start).Err()
-	if isCode(err, "BUSYGROUP") {
-		return nil
+// createGroup makes the group, and the stream, where they are missing. made tells that the
+// group was.
+func (c *Consumer) createGroup(ctx context.Context, s *stream, start string) (made bool, err error) {
+	// Asked first: without memory Redis refuses to make a group, even one that is there.
+	if err := c.client.XPending(ctx, s.name, c.group).Err(); !isCode(err, "NOGROUP") {
+		return false, clean(err)
 	}
-	return clean(err)
+	err = c.client.XGroupCreateMkStream(ctx, s.name, c.group, start).Err()
+	if isCode(err, "BUSYGROUP") {
+		return false, nil
+	}
+	return err == nil, clean(err)
 }
 
 // recreateGroup makes a group again that somebody has removed, or Redis lost: from the
 // beginning, as nobody knows how far it had read.
 func (c *Consumer) recreateGroup(ctx context.Context, s *stream) error {
-	if err := c.createGroup(ctx, s, "0"); err != nil {
-		return err
+	made, err := c.createGroup(ctx, s, "0")
+	if made {
+		s.logger.Warn("the group or its stream was gone; the group has been made again and reads the stream from the beginning")
 	}
-	s.logger.Warn("the group or its stream was gone; the group has been made again and reads the stream from the beginning")
-	return nil
+	return err
 }
 
 // read reads the stream until ctx is done. Calls do not end with ctx: what a call that
@@ -48,7 +53,7 @@ func (c *Consumer) read(ctx context.Context, s *stream) {
 	t := &trouble{logger: s.logger, what: "reading the stream"}
 	for created := false; ctx.Err() == nil; {
 		if !created {
-			if err := c.createGroup(calls, s, c.options.Start); err != nil {
+			if _, err := c.createGroup(calls, s, c.options.Start); err != nil {
 				sleep(ctx, t.failure(err))
 				continue
 			}

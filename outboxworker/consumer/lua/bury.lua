@@ -74,6 +74,7 @@ end
 -- hand may have ended. The half of a millisecond tells that time from all others.
 local postponed = 100.5
 local function postpone(due, id, at)
+  call('ZREM', due, id) -- first, as Redis then allows the rest also without memory
   call('ZADD', due, math.floor(at / 1000) + postponed, id)
 end
 

@@ -14,7 +14,8 @@ local answer = {ends}
 for i = 3, #ARGV, 2 do
   local held = mine(call('ZSCORE', KEYS[1], ARGV[i]), ARGV[i + 1], ARGV[1])
   if held then
-    call('ZADD', KEYS[1], 'XX', ends, ARGV[i])
+    call('ZREM', KEYS[1], ARGV[i]) -- first, as Redis then allows the rest also without memory
+    call('ZADD', KEYS[1], ends, ARGV[i])
   end
   answer[#answer + 1] = held and 1 or 0
 end

@@ -10,6 +10,8 @@
 
 local held = redis.call('GET', KEYS[1])
 if not held then
+  -- Redis then allows the rest also without memory: what is handled needs less of it.
+  redis.call('DEL', KEYS[1])
   redis.call('SET', KEYS[1], 'P:' .. ARGV[1], 'PX', ARGV[2])
   return {'started', 0}
 end

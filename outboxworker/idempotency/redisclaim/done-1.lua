@@ -21,5 +21,6 @@ if held then
   end
   found = held == 'P:' .. ARGV[1] and 'own' or 'taken'
 end
+redis.call('DEL', KEYS[1]) -- Redis then allows the rest also without memory
 redis.call('SET', KEYS[1], 'D:' .. ARGV[1], 'PX', ARGV[2])
 return found
