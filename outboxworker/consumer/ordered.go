@@ -152,14 +152,31 @@ func (s *share) moved() {
 	s.quiet = time.Now().Add(askAfter)
 }
 
+// know makes the groups of lanes that have none. All consumers do, for all lanes: so whoever
+// finds later that a group is gone knows that it was there.
+func (s *share) know(ctx context.Context) {
+	for _, lane := range s.c.streams {
+		if lane.known {
+			continue
+		}
+		if _, err := s.c.createGroup(context.WithoutCancel(ctx), lane, s.c.options.Start); err != nil {
+			lane.trouble.failure(err)
+			continue
+		}
+		lane.known = true
+	}
+}
+
 // settle leaves lanes beyond the share, or takes free ones up to it.
 func (s *share) settle(ctx context.Context, most int) {
+	s.know(ctx)
 	s.mu.Lock()
 	var free []*stream
 	stays := 0
 	for _, lane := range s.c.streams {
 		leave, own := s.own[lane]
 		switch {
+		case !own && !lane.known:
 		case !own:
 			free = append(free, lane)
 		case s.leaving[lane]:

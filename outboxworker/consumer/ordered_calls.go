@@ -29,13 +29,9 @@ func (s *stream) laneKeys() []string {
 // acquire makes this consumer the owner of a lane. The error is errOwned if it has one.
 func (c *Consumer) acquire(ctx context.Context, lane *stream) (*tenure, error) {
 	token := c.options.Consumer + " " + rand.Text()
-	start := c.options.Start
-	if lane.known {
-		start = "0" // a group that is gone
-	}
 	asked := time.Now()
 	values, err := call(ctx, c.client, lane.logger, lane, laneAcquireScript, lane.laneKeys(),
-		token, c.options.Lease.Milliseconds(), c.group, start)
+		token, c.options.Lease.Milliseconds(), c.group)
 	if err != nil {
 		return nil, fmt.Errorf("acquiring the lane: %w", err)
 	}
@@ -45,7 +41,6 @@ func (c *Consumer) acquire(ctx context.Context, lane *stream) (*tenure, error) {
 	if len(values) != 2 {
 		return nil, errAnswer
 	}
-	lane.known = true
 	t := newTenure(c, lane, token)
 	t.from, t.raise = "-", 1
 	if values[1] == int64(1) {

@@ -129,6 +129,38 @@ func TestOrderedAfterFlush(t *testing.T) {
 	assertEmpty(t, client)
 }
 
+// A group that was there, and is gone with its lane's owner, begins at the beginning: also for
+// one that never owned the lane, and where new groups begin at the end.
+func TestOrderedGroupIsLostWithItsOwner(t *testing.T) {
+	t.Parallel()
+	client := connect(t, testserver.Redis(t))
+	o := ordered()
+	o.Start = "$"
+	handler := func(context.Context, *Message) error { return nil }
+	owner := run(t, client, handler, o)
+	other, err := New(client, group, handler, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other.hard = t.Context()
+	lane := other.streams[slices.IndexFunc(other.streams, func(s *stream) bool { return s.name == laneOf("a") })]
+	eventually(t, "the lane is owned", func() bool { return client.Exists(t.Context(), lane.owner).Val() == 1 })
+	(&share{c: other}).settle(t.Context(), 0)
+	owner.stop()
+	if err := client.Del(t.Context(), lane.name, lane.owner).Err(); err != nil {
+		t.Fatal(err)
+	}
+	post(t, client, "a", 1)
+	tenure, err := other.acquire(t.Context(), lane)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tenure.from = "" // there is nothing to take over
+	if found, err := tenure.take(10); err != nil || len(found.jobs) != 1 {
+		t.Errorf("it has %d messages, %v", len(found.jobs), err)
+	}
+}
+
 // A Redis that is away for longer than the lease, and comes back.
 func TestOrderedRedisAway(t *testing.T) {
 	t.Parallel()

@@ -22,7 +22,7 @@ type stream struct {
 	owner, parked string
 
 	logger *zap.Logger
-	// trouble is that of a lane, and known tells that its group was there.
+	// trouble is that of a lane, and known tells that its group is there, or was.
 	trouble *trouble
 	known   bool
 	// wake has an element when something was let wait.

@@ -2,8 +2,7 @@
 -- lease has run out. What the owner before had taken of those that wait is due again.
 --
 -- ARGV[2]  the length of the lease in ms
--- ARGV[3]  the group, which is made if it is not there
--- ARGV[4]  where it then begins
+-- ARGV[3]  the group. If it is gone it is made anew, from the beginning
 --
 -- Returns {1, clean}: clean is 1 if the owner before has given up the lane, with nothing
 -- under way.
@@ -14,7 +13,7 @@ if before and before ~= '' and lane_free then
   return {0}
 end
 call('DEL', owner) -- what needs memory is not refused after a write
-local made = redis.pcall('XGROUP', 'CREATE', stream, ARGV[3], ARGV[4], 'MKSTREAM')
+local made = redis.pcall('XGROUP', 'CREATE', stream, ARGV[3], '0', 'MKSTREAM')
 if made.err and not string.find(made.err, 'BUSYGROUP', 1, true) then
   return redis.error_reply(made.err)
 end
