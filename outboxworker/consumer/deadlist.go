@@ -188,7 +188,10 @@ func (d *DeadLetters) decode(id string, flat []any) Dead {
 	}
 	dead.EntryID, dead.Class, dead.Error = about["dead_entry"], about["dead_class"], about["dead_error"]
 	dead.Fingerprint, dead.Attempts, dead.Replays = about["dead_fingerprint"], number("dead_attempts"), number("dead_replays")
-	_ = dead.Message.decode(fieldsOf(flat[2*deadFields:]), d.stream.group, math.MaxInt) // what can be read
+	fields := fieldsOf(flat[2*deadFields:])
+	if dead.Message.decode(fields, d.stream.group, math.MaxInt) == nil { // else it is what can be read
+		dead.Message.Payload = []byte(fields["payload"])
+	}
 	dead.Message.Stream, dead.Message.EntryID = d.stream.name, dead.EntryID
 	dead.Message.Attempt, dead.Message.Replays = dead.Attempts, dead.Replays
 	return dead

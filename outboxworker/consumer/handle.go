@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -90,6 +91,7 @@ func (c *Consumer) run(ctx context.Context, j *job) (err error) {
 		}
 	}()
 	message := j.message
+	message.Payload, message.Headers = []byte(j.payload), maps.Clone(j.message.Headers)
 	j.ran = true
 	if err = c.handler(ctx, &message); err != nil {
 		_ = judge(err).err.Error() // here, where one that panics, as a typed nil may, is recovered from

@@ -21,8 +21,10 @@ var errStopped = errors.New("the consumer stops")
 
 // job is a message that a handler runs for, or will.
 type job struct {
-	stream  *stream
+	stream *stream
+	// message is without payload, which each attempt is given for itself.
 	message Message
+	payload string
 	// malformed is why there is no message.
 	malformed error
 	// id is that of the entry, or of what waits, if retry.

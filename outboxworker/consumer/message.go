@@ -51,7 +51,7 @@ func (m *Message) TraceID() string {
 	return parsed.TraceID
 }
 
-// decode reads the fields of an entry. Its errors say what is wrong with the entry, and
+// decode reads the fields of an entry, but for the payload. Its errors say what is wrong with the entry, and
 // nothing of what is in it.
 func (m *Message) decode(fields map[string]string, group string, maxBytes int) error {
 	size := size(fields)
@@ -84,7 +84,6 @@ func (m *Message) decode(fields map[string]string, group string, maxBytes int) e
 		}
 		m.CreatedAt = at
 	}
-	m.Payload = []byte(fields["payload"])
 	return nil
 }
 

@@ -1,9 +1,39 @@
 package consumer
 
 import (
+	"context"
 	"maps"
+	"slices"
+	"sync/atomic"
 	"testing"
+	"time"
+
+	"github.com/weirproxy/weir/internal/testserver"
 )
+
+// What a handler does to a message is not seen by the next attempt.
+func TestMessageIsEachAttemptsOwn(t *testing.T) {
+	t.Parallel()
+	client := connect(t, testserver.Redis(t))
+	publish(t, client, events, "1")
+	var attempts atomic.Int32
+	seen := make(chan Message, 2)
+	run(t, client, func(_ context.Context, m *Message) error {
+		seen <- Message{Payload: slices.Clone(m.Payload), Headers: maps.Clone(m.Headers)}
+		clear(m.Payload)
+		clear(m.Headers)
+		if attempts.Add(1) == 1 {
+			return Unavailable(errRefused, time.Millisecond)
+		}
+		return nil
+	}, quick())
+	allSettled(t, client, events)
+	for range 2 {
+		if m := <-seen; string(m.Payload) != "secret-1" || m.TraceID() == "" {
+			t.Errorf("an attempt has the payload %q and the headers %v", m.Payload, m.Headers)
+		}
+	}
+}
 
 func TestHeadersOfAnyJSON(t *testing.T) {
 	var m Message

@@ -136,6 +136,7 @@ func (j *job) read(fields map[string]string, group string, maxBytes int) {
 		Attempt: count(j.state.Attempts) + 1, Replays: count(j.state.Replays),
 	}
 	j.malformed = j.message.decode(fields, group, maxBytes)
+	j.payload = fields["payload"]
 }
 
 // offer holds jobs and waits for handlers to take them. When ctx is done it gives the

@@ -200,7 +200,7 @@ func (a *access) decodeRow(row []any) (*Retry, error) {
 // readBare reads what it can of an entry whose payload and headers are not there.
 func (a *access) readBare(fields []any, entry string) (m Message) {
 	_ = m.decode(fieldsOf(fields), a.stream.group, math.MaxInt)
-	m.Payload, m.Stream, m.EntryID = nil, a.stream.name, entry
+	m.Stream, m.EntryID = a.stream.name, entry
 	return m
 }
 
