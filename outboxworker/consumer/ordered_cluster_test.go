@@ -156,22 +156,31 @@ func TestOrderedWithoutMemory(t *testing.T) {
 	}
 }
 
-// A key whose handler takes long, with many messages behind it, holds up no other key.
+// A key whose handler takes long, with many messages behind it, holds up no other key, however
+// few are read at once.
 func TestOrderedSlowKey(t *testing.T) {
-	t.Parallel()
+	for batch, behind := range map[int]int{4: 50, 1: 10} {
+		t.Run(fmt.Sprint("batch=", batch), func(t *testing.T) {
+			t.Parallel()
+			slowKey(t, batch, behind)
+		})
+	}
+}
+
+func slowKey(t *testing.T, batch, behind int) {
 	client := connect(t, testserver.Redis(t))
 	s := newSequences()
 	release := make(chan struct{})
 	defer close(release)
 	o := ordered()
-	o.Batch = 4
+	o.Batch = batch
 	run(t, client, s.handler(func(m *Message) error {
 		if m.Key == "a" {
 			<-release
 		}
 		return nil
 	}), o)
-	for n := range 50 {
+	for n := range behind {
 		post(t, client, "a", n+1)
 	}
 	other := "b"

@@ -27,24 +27,21 @@ type queue struct {
 
 func newQueues() queues { return queues{byKey: make(map[string]*queue)} }
 
-// len is how many jobs there are.
-func (q *queues) len() int { return q.running + q.queued }
-
 const (
-	// followersOfEach is how many jobs of a batch there may be for each that has begun or
-	// may begin: so that one key which takes long does not keep others from being read.
+	// followersOfEach is how many jobs of a batch there may be for each that may begin: so
+	// that one key which takes long does not keep others from being read.
 	followersOfEach = 16
 	// enoughBytes is from how many bytes on there is no room.
 	enoughBytes = 32 << 20
 )
 
-// room is how many more jobs there may be; 0 while half of the batch may begin, so that
-// not each that ends is a reason to read one.
+// room is how many more jobs there may be, beside those that have begun; 0 while half of the
+// batch may begin, so that not each that ends is a reason to read one.
 func (q *queues) room(batch int) int {
 	if len(q.waiting) > batch/2 || q.bytes >= enoughBytes {
 		return 0
 	}
-	return max(0, min(batch-q.running-len(q.waiting), followersOfEach*batch-q.len()))
+	return max(0, min(batch-len(q.waiting), followersOfEach*batch-q.queued))
 }
 
 // name tells keys and jobs without a key apart.
