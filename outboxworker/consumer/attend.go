@@ -48,6 +48,10 @@ func (c *Consumer) attend(ctx context.Context, j *job) (next *job) {
 		}
 		v := c.handle(j)
 		away := v.kind == unavailable
+		if away && j.ctx.Err() != nil { // perhaps it was nothing but that
+			c.gate.giveUp(probe)
+			continue
+		}
 		if changed := c.gate.leave(probe, away, v.after); away {
 			c.away.failure(v.err)
 			c.metrics.outcome(j.stream, "unavailable")

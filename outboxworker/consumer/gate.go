@@ -91,6 +91,14 @@ func (g *gate) pause(ctx context.Context) {
 	}
 }
 
+// giveUp notes that a handler ended in a way that tells nothing: if it was the probe, another
+// is.
+func (g *gate) giveUp(probe bool) {
+	if probe {
+		<-g.probe
+	}
+}
+
 // leave notes how a handler ended: away if it was Unavailable, and for how long. It tells
 // whether the gate has opened or closed by that.
 func (g *gate) leave(probe, away bool, after time.Duration) (changed bool) {

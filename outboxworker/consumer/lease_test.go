@@ -171,6 +171,40 @@ func TestLostMessage(t *testing.T) {
 	}
 }
 
+// That a handler misses something once its message is lost, as a call that is cancelled with
+// its context, says nothing about the other messages.
+func TestUnavailableAsItIsLost(t *testing.T) {
+	t.Parallel()
+	client := connect(t, testserver.Redis(t))
+	id := publish(t, client, events, "1")
+	options := quick()
+	options.Lease = 150 * time.Millisecond
+	var got record
+	c := run(t, client, func(ctx context.Context, m *Message) error {
+		if m.ID == "1" {
+			<-ctx.Done()
+			err := Unavailable(ctx.Err(), time.Hour)
+			got.add(m)
+			return err
+		}
+		got.add(m)
+		return nil
+	}, options)
+	eventually(t, "it is in a handler", func() bool { return c.held.len() == 1 })
+	if err := client.XClaimJustID(t.Context(), &redis.XClaimArgs{Stream: events, Group: group, Consumer: "other", Messages: []string{id}}).Err(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is lost", func() bool { return got.count("1") > 0 && c.held.len() == 0 })
+	if err := client.XAck(t.Context(), events, group, id).Err(); err != nil {
+		t.Fatal(err)
+	}
+	publish(t, client, events, "2")
+	eventually(t, "another is handled", func() bool { return got.count("2") == 1 || c.Status().Paused > 0 })
+	if paused := c.Status().Paused; paused > 0 {
+		t.Errorf("the consumer pauses for %s", paused)
+	}
+}
+
 // A handler is told at the end of the lease also if Redis hangs, and a call for longer.
 func TestLostAsRedisHangs(t *testing.T) {
 	client := connect(t, testserver.Redis(t))
