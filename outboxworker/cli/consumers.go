@@ -26,6 +26,7 @@ type consumers struct {
 	only       []string // their names; none means all
 	logger     *zap.Logger
 	metrics    *consumer.Metrics
+	suspects   *consumer.Suspects
 	supervisor *supervisor.Supervisor[consumer.Status]
 }
 
@@ -36,7 +37,7 @@ func newConsumers(only []string) newServices {
 		if err != nil {
 			return nil, fmt.Errorf("registering the metrics of consumers: %w", err)
 		}
-		return &consumers{only, logger, metrics, supervisor.New[consumer.Status]("group", logger)}, nil
+		return &consumers{only, logger, metrics, consumer.NewSuspects(), supervisor.New[consumer.Status]("group", logger)}, nil
 	}
 }
 
@@ -106,7 +107,7 @@ func (c *consumers) newConsuming(server *config.Redis, of *config.Consumer) (*co
 		return nil, errors.Join(err, one.deliverer.Close())
 	}
 	options := of.Options()
-	options.Metrics, options.Logger = c.metrics, c.logger // to which it adds the group
+	options.Metrics, options.Suspects, options.Logger = c.metrics, c.suspects, c.logger // to which it adds the group
 	if of.Idempotency.Store == "redis" {
 		if one.store, err = redisclaim.New(one.client, of.Idempotency.Settings()); err != nil {
 			return nil, errors.Join(err, one.close())

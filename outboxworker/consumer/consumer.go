@@ -152,13 +152,16 @@ func New(client redis.UniversalClient, group string, handler Handler, options Op
 	if options.Metrics == nil {
 		options.Metrics = unregistered()
 	}
+	if options.Suspects == nil {
+		options.Suspects = NewSuspects()
+	}
 	c := &Consumer{
 		client: client, group: group, handler: handler, options: options,
 		logger:   options.Logger.With(zap.String("group", group), zap.String("consumer", options.Consumer)),
 		jobs:     make(chan *job),
 		held:     held{jobs: make(map[place]*job)},
 		gate:     newGate(),
-		alone:    make(alone, 1),
+		alone:    options.Suspects.turn,
 		watching: make(chan struct{}, mostWatching),
 	}
 	c.mark = crc32.ChecksumIEEE([]byte(options.Consumer)) % 10_000

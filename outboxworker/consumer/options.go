@@ -54,6 +54,10 @@ type Options struct {
 	// them. From the third time on, or this one if it is less, a consumer has one
 	// such message in hand at a time, so that others do not die with it. Default: 20.
 	MaxTakeovers int
+	// Suspects is what consumers of several groups have in common whose process such a
+	// message would end: together they have one in hand at a time. Default: nil, the
+	// consumer is the only one of its process.
+	Suspects *Suspects
 	// Lease is after how long without a sign of life of its consumer a message is taken
 	// over by another. A consumer gives signs while a handler runs, however long that
 	// takes. 100ms to 1h. Default: 30s.

@@ -4,8 +4,9 @@ package consumer
 // taking others along.
 //
 // Whatever consumers had in hand when they vanished is counted to have made them vanish, as
-// nobody knows which of it did. What was in hand suspectFrom times is a suspect. A consumer
-// has one suspect in hand at a time; the others stay in Redis, where nothing is counted. So
+// nobody knows which of it did. What was in hand suspectFrom times is a suspect. A consumer, or
+// those with the same Options.Suspects, has one in hand at a time; the others stay in Redis,
+// where nothing is counted. So
 // from then on the count grows of the one that is to blame, and of what is new beside it,
 // until that is a suspect too.
 
@@ -14,6 +15,13 @@ import (
 	"time"
 )
 
+// Suspects lets consumers of one process have one suspect in hand at a time, see
+// Options.MaxTakeovers. Make it with NewSuspects.
+type Suspects struct{ turn alone }
+
+// NewSuspects returns what all consumers of a process have in common.
+func NewSuspects() *Suspects { return &Suspects{make(alone, 1)} }
+
 // suspectFrom is how often consumers must have vanished with a message for it to be a
 // suspect: more often than by mere chance.
 const suspectFrom = 3
@@ -21,7 +29,7 @@ const suspectFrom = 3
 // suspectFrom is that, or less if messages die earlier.
 func (o *Options) suspectFrom() int { return min(suspectFrom, o.MaxTakeovers) }
 
-// alone has an element while the consumer has a suspect in hand, or asks for one.
+// alone has an element while a consumer has a suspect in hand, or asks for one.
 type alone chan struct{}
 
 // try tells whether the consumer may ask for a suspect. If so, keep or leave follows.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -57,6 +59,39 @@ func TestSuspectThatIsNeverAvailable(t *testing.T) {
 			}, options)
 			eventually(t, "the others are done", func() bool { return got.distinct() == 3 })
 		})
+	}
+}
+
+// Consumers of two groups, in one process, together have one suspect in hand at a time.
+func TestSuspectsOfTwoGroups(t *testing.T) {
+	t.Parallel()
+	client := connect(t, testserver.Redis(t))
+	const each = 10
+	var got record
+	var at, most atomic.Int32
+	handler := func(_ context.Context, m *Message) error {
+		most.Store(max(most.Load(), at.Add(1)))
+		defer at.Add(-1)
+		time.Sleep(10 * time.Millisecond) // the work
+		got.add(m)
+		return nil
+	}
+	options := quick()
+	options.Suspects = NewSuspects()
+	inOrder := ordered()
+	inOrder.Suspects = options.Suspects
+	delivered := slices.Repeat([]int{suspectFrom}, each)
+	for i := range each {
+		publish(t, client, events, fmt.Sprint("plain", i))
+		publish(t, client, laneOf(""), fmt.Sprint("ordered", i))
+	}
+	pendingWith(t, client, events, delivered...)
+	pendingWith(t, client, laneOf(""), delivered...)
+	run(t, client, handler, options)
+	run(t, client, handler, inOrder)
+	eventually(t, "all are done", func() bool { return got.distinct() == 2*each })
+	if most.Load() != 1 {
+		t.Errorf("%d were in hand at once", most.Load())
 	}
 }
 
