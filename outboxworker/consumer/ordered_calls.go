@@ -31,7 +31,7 @@ func (c *Consumer) acquire(ctx context.Context, lane *stream) (*tenure, error) {
 	token := c.options.Consumer + " " + rand.Text()
 	asked := time.Now()
 	values, err := call(ctx, c.client, lane.logger, lane, laneAcquireScript, lane.laneKeys(),
-		token, c.options.Lease.Milliseconds(), c.group)
+		token, c.options.Lease.Milliseconds(), c.group, maxLease.Milliseconds())
 	if err != nil {
 		return nil, fmt.Errorf("acquiring the lane: %w", err)
 	}

@@ -100,6 +100,28 @@ func TestOrderedClockIsSetBack(t *testing.T) {
 	eventually(t, "it does not count", func() bool { return client.ZCard(t.Context(), lives[0]).Val() == 1 && owners() == Lanes })
 }
 
+// A lane whose owner is gone is free in the end also where the lease would last for ever, as
+// somebody has taken its end away, or for days, as the clock has been set back.
+func TestOrderedLeaseWithoutAnEnd(t *testing.T) {
+	t.Parallel()
+	client := connect(t, testserver.Redis(t))
+	for i, lasts := range []time.Duration{0, 48 * time.Hour} { // 0: no end
+		owner := streamOf(t, LaneStreams(events)[i]).owner
+		if err := client.HSet(t.Context(), owner, "owner", "gone", "turn", 1).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if lasts > 0 {
+			if err := client.PExpire(t.Context(), owner, lasts).Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	o := ordered()
+	o.Lease = 500 * time.Millisecond
+	c := run(t, client, func(context.Context, *Message) error { return nil }, o)
+	eventually(t, "all lanes are owned", func() bool { return c.logs.FilterMessageSnippet("the lane is this consumer's").Len() == Lanes })
+}
+
 // A message whose end may not be written down stays where it is until that is allowed.
 func TestOrderedWithoutARight(t *testing.T) {
 	t.Parallel()

@@ -11,7 +11,7 @@ import (
 
 // Rights are the commands that a user of Redis needs for a consumer and its dead letters,
 // as ACL SETUSER has them, besides its keys: the streams and consumer:*.
-const Rights = "+eval +evalsha +time +type +rename +exists +del +pexpire +persist " +
+const Rights = "+eval +evalsha +time +type +rename +exists +del +pttl +pexpire +persist " +
 	"+xread +xreadgroup +xgroup +xack +xadd +xdel +xrange +xrevrange +xlen +xinfo +xpending +xclaim +xtrim " +
 	"+zadd +zrem +zcard +zscore +zrange +zrangebyscore +zrangebylex +zremrangebyscore +hget +hset +hdel +hlen +hexists +hscan"
 

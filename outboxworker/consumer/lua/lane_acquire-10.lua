@@ -3,6 +3,7 @@
 --
 -- ARGV[2]  the length of the lease in ms
 -- ARGV[3]  the group. If it is gone it is made anew, from the beginning
+-- ARGV[4]  how long a lease may be at most, in ms
 --
 -- Returns {1, clean}: clean is 1 if the owner before has given up the lane, with nothing
 -- under way.
@@ -10,6 +11,12 @@
 local lane_free = not owned()
 local before = call('HGET', owner, 'owner')
 if before and before ~= '' and lane_free then
+  -- A lease without an end, which somebody took away, or with one that is further away than
+  -- any, as the clock was set back, ends now unless its owner extends it.
+  local left = call('PTTL', owner)
+  if left < 0 or left > tonumber(ARGV[4]) then
+    call('PEXPIRE', owner, ARGV[2])
+  end
   return {0}
 end
 call('DEL', owner) -- what needs memory is not refused after a write
