@@ -54,8 +54,7 @@
 // Followers of a message that is handled are read ahead, up to 16 times Options.Batch, or
 // about 32 MiB, in each lane; one with more behind it that takes long holds up the other
 // keys of its lane. So it does while the lane is given up, or Redis did not answer, since
-// then nothing is begun until what is under way has ended. An ordered consumer watches up to 8 lanes at once, over a connection each,
-// and looks at more than that 20 times a second.
+// then nothing is begun until what is under way has ended.
 //
 // # Keys
 //
@@ -123,7 +122,7 @@ type Consumer struct {
 	alone alone
 	// mark tells leases of this consumer from those of most others.
 	mark uint32
-	// watching has an element for each lane that is watched.
+	// watching has an element for each stream that is watched.
 	watching chan struct{}
 	// away tells of Unavailable.
 	away *trouble
@@ -135,7 +134,8 @@ type Consumer struct {
 // nothing. The error says what is wrong with the group or the options.
 //
 // The client may repeat calls by itself: those which change something find what they have
-// done. Each stream takes a connection for reading, and each handler one when it ends.
+// done. Streams are watched over a connection each, up to half of those that the client may
+// have; more are looked at 20 times a second. Each handler takes a connection when it ends.
 func New(client redis.UniversalClient, group string, handler Handler, options Options) (*Consumer, error) {
 	if handler == nil {
 		return nil, errors.New("consumer: no handler")
@@ -162,7 +162,7 @@ func New(client redis.UniversalClient, group string, handler Handler, options Op
 		held:     held{jobs: make(map[place]*job)},
 		gate:     newGate(),
 		alone:    options.Suspects.turn,
-		watching: make(chan struct{}, mostWatching),
+		watching: make(chan struct{}, mostWatching(client)),
 	}
 	c.mark = crc32.ChecksumIEEE([]byte(options.Consumer)) % 10_000
 	c.metrics = options.Metrics

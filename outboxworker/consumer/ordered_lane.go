@@ -64,10 +64,6 @@ func newTenure(c *Consumer, lane *stream, token string) *tenure {
 }
 
 const (
-	// mostWatching is how many lanes a consumer watches at once, each over a connection
-	// that it takes from handlers. unwatched is how often the others are looked at.
-	mostWatching = 8
-	unwatched    = 50 * time.Millisecond
 	// mendEvery is how often it is checked that nothing waits behind nothing. Where much
 	// waits, a call looks at a part; until the next it works mendPart times as long.
 	mendEvery = 5 * time.Second

@@ -14,6 +14,8 @@ import (
 const (
 	// block is how long a read waits for entries, and so how long a stop may take.
 	block = time.Second
+	// unwatched is how often streams are looked at beyond those that a consumer watches.
+	unwatched = 50 * time.Millisecond
 	// takeoverEvery is how often entries of consumers that vanished are looked for.
 	takeoverEvery = 500 * time.Millisecond
 	// readBytes is after how many bytes of entries a read, a claim or a takeover ends. So
@@ -21,6 +23,19 @@ const (
 	// followed by large ones.
 	readBytes = 8 << 20
 )
+
+// mostWatching is how many streams a consumer watches at once: each takes a connection of the
+// client, and half of those are for all other calls.
+func mostWatching(client redis.UniversalClient) int {
+	most := 16
+	switch of := client.(type) {
+	case *redis.Client:
+		most = of.Options().PoolSize
+	case *redis.ClusterClient: // of each node
+		most = of.Options().PoolSize
+	}
+	return max(1, most/2)
+}
 
 // createGroup makes the group, and the stream, where they are missing. made tells that the
 // group was.
@@ -80,7 +95,8 @@ func (c *Consumer) read(ctx context.Context, s *stream) {
 }
 
 // readMore reads what is new, up to the batch and readBytes. If there is nothing it waits for
-// the next entry: a read that waits can be bounded in entries only.
+// the next entry, in Redis where not too many streams are watched: a read that waits can be
+// bounded in entries only.
 func (c *Consumer) readMore(ctx context.Context, s *stream) (jobs []*job, err error) {
 	values, err := readScript.Run(ctx, c.client, []string{s.name}, c.group, c.options.Consumer, c.options.Batch, readBytes).Slice()
 	if err != nil {
@@ -100,6 +116,13 @@ func (c *Consumer) readMore(ctx context.Context, s *stream) (jobs []*job, err er
 	}
 	if len(jobs) > 0 {
 		return jobs, nil
+	}
+	select {
+	case c.watching <- struct{}{}:
+		defer func() { <-c.watching }()
+	default:
+		sleep(ctx, unwatched)
+		return nil, nil
 	}
 	found, err := c.client.XReadGroup(ctx, &redis.XReadGroupArgs{
 		Group: c.group, Consumer: c.options.Consumer, Streams: []string{s.name, ">"}, Count: 1, Block: block,

@@ -146,8 +146,13 @@ func (c *Consumer) settleRetry(ctx context.Context, j *job, outcome string, f fa
 	return n == 1, err
 }
 
+// milliseconds rounds up.
 func milliseconds(d time.Duration) int64 {
-	return int64((d + time.Millisecond - 1) / time.Millisecond)
+	ms := d.Milliseconds()
+	if d%time.Millisecond > 0 {
+		ms++
+	}
+	return ms
 }
 
 // hint wakes whoever waits for the next retry.

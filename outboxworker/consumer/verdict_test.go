@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -42,6 +43,16 @@ func TestJudge(t *testing.T) {
 }
 
 // What is kept of an error is bounded, and UTF-8.
+func TestMilliseconds(t *testing.T) {
+	for d, want := range map[time.Duration]int64{
+		-time.Second: -1000, 0: 0, 1: 1, time.Millisecond: 1, time.Millisecond + 1: 2, math.MaxInt64: 9223372036855,
+	} {
+		if got := milliseconds(d); got != want {
+			t.Errorf("%s is %d ms, want %d", d, got, want)
+		}
+	}
+}
+
 func TestClipped(t *testing.T) {
 	if got := clipped(strings.Repeat("é", 10), 5); got != "éé\uFFFD" {
 		t.Errorf("%q", got)

@@ -23,6 +23,9 @@
 //     replica that was behind, an eviction (Check warns of it), FLUSHALL;
 //   - when it was let through without Redis, which Settings.FailOpen allows.
 //
+// A Redis without memory takes claims and markers all the same, about 120 bytes for each
+// message: what is handled is what fills it.
+//
 // A user of Redis needs ~idempotent:* and +evalsha +eval +get +set +pttl +pexpire +del,
 // for Check also +ping +config|get.
 //
