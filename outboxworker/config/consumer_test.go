@@ -86,10 +86,10 @@ consumers:
 		t.Errorf("deliverer %+v, %v", got, err)
 	}
 	// A field that was added to the options must get a key, or a reason not to. Not keys:
-	// the consumer's name, the store, metrics and log, which are made when it runs, and
+	// the consumer's name, the store, metrics, suspects and log, which are made when it runs, and
 	// limits that nobody has to change.
-	if n := reflect.TypeFor[consumer.Options]().NumField(); n != 18 {
-		t.Errorf("consumer.Options has %d fields; this test, Consumer and the page know 18", n)
+	if n := reflect.TypeFor[consumer.Options]().NumField(); n != 19 {
+		t.Errorf("consumer.Options has %d fields; this test, Consumer and the page know 19", n)
 	}
 }
 

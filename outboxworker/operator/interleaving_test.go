@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/weirproxy/weir/internal/outboxtest"
 	"github.com/weirproxy/weir/outboxworker/relay"
 	"github.com/weirproxy/weir/outboxworker/sink"
@@ -203,6 +205,13 @@ func TestCommandsBesideABatch(t *testing.T) {
 	}
 }
 
+// deadlocked tells that a transaction waited for one that waited for it, as batches and operators
+// may that do not take the lane.
+func deadlocked(err error) bool {
+	var answer *pgconn.PgError
+	return errors.As(err, &answer) && answer.Code == "40P01"
+}
+
 // Without the lane's lock these schedules go wrong.
 func TestWithoutTheLaneKeysGoOutOfOrder(t *testing.T) {
 	t.Parallel()
@@ -212,7 +221,10 @@ func TestWithoutTheLaneKeysGoOutOfOrder(t *testing.T) {
 			f := all.empty(t)
 			f.o.table++ // so it takes the lane of an outbox that is not there
 			g := i.start(f)
-			if _, err := i.command(f.o, f); err != nil {
+			if _, err := i.command(f.o, f); deadlocked(err) {
+				close(g.open)
+				return
+			} else if err != nil {
 				t.Fatal(err)
 			}
 			before := fmt.Sprint(disorder(t.Context(), f.Conn))

@@ -22,7 +22,12 @@ func TestNothingToTryIsNoReasonToWait(t *testing.T) {
 	f.connected()
 	f.Exec("SELECT outbox.enqueue(topic => 'test', key => 'd', payload => 'delayed'::text, deliver_after => now() + interval '5 s')")
 	f.Eventually("0 pending, 1 deferred, 0 dead", f.Places)
-	r.Set(func(*sink.Message) sink.Result { return failed() })
+	r.Set(func(m *sink.Message) sink.Result {
+		if string(m.Payload) == "delayed" { // which is due before the others are there on a machine that is slow
+			return sink.Result{Outcome: sink.Delivered}
+		}
+		return failed()
+	})
 	for i := range 3 {
 		f.Enqueue(fmt.Sprintf("p%d", i), "poison")
 	}
