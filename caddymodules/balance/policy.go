@@ -109,6 +109,7 @@ type Policy struct {
 	failures breakerconf.Statuses
 	retries  bool // whether the proxy retries at all
 	handles  bool // whether answers go to other handlers first
+	buffers  bool // whether the proxy keeps bodies of requests
 	dynamic  bool
 	weights  map[string]float64 // of the static upstreams, by address
 	source   func() memberSource
@@ -272,6 +273,7 @@ func (p *Policy) describe(proxy *reverseproxy.Handler) error {
 	}
 	p.retries = proxy.LoadBalancing != nil && (proxy.LoadBalancing.Retries > 0 || proxy.LoadBalancing.TryDuration > 0)
 	p.handles = len(proxy.HandleResponse) > 0
+	p.buffers = proxy.RequestBuffers != 0
 	p.breakers.healthy = http.StatusOK / 100
 	if checks := proxy.HealthChecks; checks != nil && checks.Active != nil {
 		setIf(&p.breakers.healthy, checks.Active.ExpectStatus)

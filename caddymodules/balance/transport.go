@@ -50,8 +50,13 @@ func (o *observer) RoundTrip(req *http.Request) (*http.Response, error) {
 	x.AddAttempt(o.policy, address)
 	attempt := o.policy.balancer.Begin(upstream)
 	var sent *balance.RequestBody
-	if req.Body != nil && req.Body != http.NoBody {
-		sent = attempt.RequestBody(req.Body, req.ContentLength)
+	var buffered *bufferedBody
+	if below := req.Body; below != nil && below != http.NoBody {
+		if o.policy.buffers {
+			buffered = newBufferedBody(ctx, below)
+			below = buffered
+		}
+		sent = attempt.RequestBody(below, req.ContentLength)
 		req = withBody(req, sent)
 	}
 	if attempt.WouldSkip() {
@@ -62,6 +67,7 @@ func (o *observer) RoundTrip(req *http.Request) (*http.Response, error) {
 		if !returned { // a transport that panics is nothing against the upstream
 			attempt.Answered(balance.Canceled)
 			attempt.End()
+			buffered.end()
 		}
 	}()
 	res, err := o.next.RoundTrip(req)
@@ -75,16 +81,17 @@ func (o *observer) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil || res.StatusCode == http.StatusSwitchingProtocols || res.Body == nil || res.Body == http.NoBody {
 		// the body of a 101 is the connection and must stay what it is
 		attempt.End()
+		buffered.end()
 		return res, err
 	}
-	body := &responseBody{exchange: x}
+	body := &responseBody{exchange: x, buffered: buffered}
 	body.Follow(ctx, res.Body, attempt)
 	res.Body = body
 	if o.policy.handles || res.StatusCode < 100 {
 		// The proxy does not close the body if a handler that it gives the answer to
 		// panics, as another proxy does when its own answer breaks off, nor if the
 		// server panics because of a status that is none.
-		body.stop = context.AfterFunc(ctx, body.End)
+		body.stop = context.AfterFunc(ctx, body.end)
 	}
 	return res, nil
 }
@@ -114,7 +121,8 @@ func withBody(req *http.Request, body io.ReadCloser) *http.Request {
 type responseBody struct {
 	balance.ResponseBody
 	exchange *exchange.Exchange
-	stop     func() bool // waiting for the end of the request; nil if no one does
+	buffered *bufferedBody // of the request; nil if none is
+	stop     func() bool   // waiting for the end of the request; nil if no one does
 }
 
 func (b *responseBody) Read(p []byte) (int, error) {
@@ -129,7 +137,14 @@ func (b *responseBody) Close() error {
 	if b.stop != nil {
 		b.stop()
 	}
+	b.buffered.end()
 	return b.ResponseBody.Close()
+}
+
+// end is for those who give up an answer without closing it.
+func (b *responseBody) end() {
+	b.buffered.end()
+	b.End()
 }
 
 // DefaultBufferSizes implements reverseproxy.BufferedTransport.
