@@ -119,12 +119,12 @@ func (a *answer) decide(status int) {
 	}
 }
 
-// untouched tells the answers that are none of a contract's business: streams, answers to conditional and range
-// requests, whose document describes the whole, what handlers of weir made up in place of the upstream, the status that
+// untouched tells the answers that are none of a contract's business: streams, answers that ask to be passed on as they
+// come (RFC 10036), which holding them back would break, answers to conditional and range requests, whose document describes the whole, what handlers of weir made up in place of the upstream, the status that
 // reverse_proxy notes for a client that left before the upstream answered, and redirects and errors where the upstream
 // may not see the operation in the request.
 func (a *answer) untouched(status int, header http.Header) bool {
-	return a.Streams() || isGRPC(header) || a.x.RefusedBy != "" ||
+	return a.Streams() || isGRPC(header) || caddyhttp.IsIncremental(header) || a.x.RefusedBy != "" ||
 		status == http.StatusPartialContent || status == http.StatusNotModified ||
 		status == exchange.StatusClientClosed && a.request.Context().Err() != nil ||
 		a.loose && status >= http.StatusMultipleChoices

@@ -13,17 +13,33 @@ import (
 
 // Event streams go out as they come, whatever is to be done with answers.
 func TestEventStreams(t *testing.T) {
+	goesOut(t, "/live", "Content-Type", "text/event-stream")
+}
+
+// So do answers that ask for it.
+func TestIncrementalAnswers(t *testing.T) {
+	goesOut(t, "/pets", "Incremental", "?1")
+}
+
+// goesOut checks that the first line of an answer with the header arrives before the upstream has written the next one.
+func goesOut(t *testing.T, path, name, value string) {
+	t.Helper()
 	for _, mode := range []string{modeReport, modeEnforce} {
 		t.Run(mode, func(t *testing.T) {
 			more := make(chan struct{})
-			g := pets(t, "responses "+mode, func(w http.ResponseWriter, _ *http.Request) {
-				w.Header().Set("Content-Type", "text/event-stream")
+			g := pets(t, "responses "+mode, func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Content-Type", "application/json")
+				w.Header().Set("X-Total", "1")
+				w.Header().Set(name, value)
 				io.WriteString(w, "data: 1\n\n")
 				http.NewResponseController(w).Flush()
-				<-more
+				select {
+				case <-more:
+				case <-r.Context().Done():
+				}
 				io.WriteString(w, "data: 2\n\n")
 			})
-			res, err := client.Get("http://" + g.address + "/live")
+			res, err := client.Get("http://" + g.address + path)
 			if err != nil {
 				t.Fatal(err)
 			}
