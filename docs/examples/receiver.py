@@ -30,7 +30,7 @@ class Receiver(http.server.BaseHTTPRequestHandler):
         if any(hmac.compare_digest(want, signature) for signature in given):
             order = json.loads(body)
             status = answer(self.headers["Idempotency-Key"], order)
-            print(order["item"], status, flush=True)
+            print(f"{order['item']} {status}\n", end="", flush=True)  # one piece, as other threads print too
         self.send_response(status)
         self.send_header("Content-Length", "0")
         self.end_headers()
