@@ -110,7 +110,13 @@ func (o *Outbox) Places() string {
 // Eventually waits until what returns want.
 func (o *Outbox) Eventually(want string, what func() string) {
 	o.Helper()
-	end := time.Now().Add(Deadline)
+	o.Within(Deadline, want, what)
+}
+
+// Within is Eventually for what takes longer than that allows.
+func (o *Outbox) Within(limit time.Duration, want string, what func() string) {
+	o.Helper()
+	end := time.Now().Add(limit)
 	for {
 		got := what()
 		if got == want {
