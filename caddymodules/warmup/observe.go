@@ -22,6 +22,7 @@ type admitted struct {
 	exchange.Writer
 	handler *Handler
 	request *http.Request
+	body    exchange.Body
 	result  ramp.Result
 	over    bool // and recorded
 }
@@ -30,6 +31,9 @@ type admitted struct {
 func observe(h *Handler, rw http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	w := &admitted{handler: h, request: r}
 	w.Wrap(rw, r, w)
+	if r.Body != nil && r.Body != http.NoBody {
+		w.body.ReadCloser, r.Body = r.Body, &w.body
+	}
 	// A panic, such as that of reverse_proxy when an answer breaks off, passes unchanged
 	// but counts: hence a status and no recover.
 	status := http.StatusInternalServerError
@@ -74,14 +78,14 @@ func (w *admitted) end(status int) {
 }
 
 // outcome is what a status says about the service: nothing if the client went
-// away, and that it works if the fault is the client's.
+// away or broke its body off, and that it works if the fault is the client's.
 func (w *admitted) outcome(status int) ramp.Outcome {
 	switch {
 	case status == exchange.StatusClientClosed:
 		return ramp.Neutral
 	case status < 500:
 		return ramp.Success
-	case w.Gone(w.request):
+	case w.body.Failed() || w.Gone(w.request):
 		return ramp.Neutral
 	default:
 		return ramp.Failure

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -86,6 +87,29 @@ func TestOutcomes(t *testing.T) {
 			}
 			if got != tc.want {
 				t.Errorf("outcome is %d, want %d (1 success, 0 failure, -1 neutral)", got, tc.want)
+			}
+		})
+	}
+}
+
+// reverse_proxy answers 502 where the client's body broke off, as malformed chunks do.
+func TestABodyThatBreaksOffIsNotTheServicesFault(t *testing.T) {
+	for name, tc := range map[string]struct {
+		body    io.Reader
+		samples uint64
+	}{
+		"malformed": {iotest.ErrReader(errors.New("malformed chunked encoding")), 0},
+		"whole":     {strings.NewReader("x"), 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHandler(t, &Handler{Ramp: &Ramp{Interval: hour}})
+			r := httptest.NewRequest(http.MethodPost, "/", tc.body)
+			_ = h.ServeHTTP(httptest.NewRecorder(), r, nextFunc(func(_ http.ResponseWriter, r *http.Request) error {
+				_, _ = io.ReadAll(r.Body)
+				return caddyhttp.Error(http.StatusBadGateway, errors.New("x"))
+			}))
+			if s := rated(h); uint64(s.Samples) != tc.samples {
+				t.Errorf("%d calls count, want %d", s.Samples, tc.samples)
 			}
 		})
 	}
